@@ -1,0 +1,46 @@
+/* rule: the rule language (SpamAssassin's), parsed.
+ *
+ * So far: header (Name, Name:addr, :name, :raw, ALL, ToCc, EnvelopeFrom, MESSAGEID; =~ !~ exists:,
+ * [if-unset: X]), body, rawbody, full, attachment (Weir's own), meta with && || ! ( ), score (the first
+ * of four columns), describe. Everything else is reported by name and line, never silently dropped.
+ *
+ * Diagnostics are kept in order: "FILE:LINE:COLUMN: error|warning: text". An error makes the list
+ * unusable for image_build; a warning names a line that is not honoured.
+ *
+ * Owns:    rule_list owns every string in it.
+ * Threads: none kept; set-up only, allocates. */
+#ifndef WEIR_SCAN_RULE_H
+#define WEIR_SCAN_RULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rule_list;
+
+struct rule_list *rule_list_new(void);
+void rule_list_free(struct rule_list *l);
+
+/* Parses one file, or every *.cf of a folder in name order. 0, or -1 when it cannot be read or has an
+ * error (see diagnostics). */
+int rule_list_read(struct rule_list *l, const char *path);
+
+/* Parses text; `name` stands for the file in diagnostics. */
+int rule_list_parse(struct rule_list *l, const char *name, const char *text, size_t len);
+
+/* All diagnostics so far, newline-terminated lines; "" if none. Lives until the next call on l. */
+const char *rule_list_diagnostics(const struct rule_list *l);
+unsigned rule_list_errors(const struct rule_list *l);
+unsigned rule_list_warnings(const struct rule_list *l);
+
+/* Rules defined. */
+unsigned rule_list_cnt(const struct rule_list *l);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

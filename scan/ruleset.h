@@ -1,0 +1,49 @@
+/* ruleset: one generation of rules, loaded and ready to match.
+ *
+ * An image (image.h) becomes a ruleset once, in a set-up thread; from then on it is read-only, but
+ * for what each worker thread owns in it: a Hyperscan scratch and a pin count. A message pins the
+ * ruleset it began under until its verdict, so a rule set is freed only when (1) no thread can still
+ * load the pointer (the caller's QSBR) and (2) ruleset_pinned() is 0.
+ *
+ * Threads: load/free/pinned: any one thread. pin/unpin: the thread that owns `thread_idx`, no
+ *          atomic read-modify-write. Everything const: any thread.
+ * Fails:   load only, with a sentence in `err`. A hostile image is refused, never trusted. */
+#ifndef WEIR_SCAN_RULESET_H
+#define WEIR_SCAN_RULESET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ruleset;
+
+/* `image` is copied from; the caller keeps it. `threads_max` 1..SCANNER_THREADS_MAX. NULL on
+ * failure, and then err (err_size > 0) holds a sentence ending in no newline. */
+struct ruleset *ruleset_load(const void *image, size_t len, uint32_t generation,
+                             unsigned threads_max, char *err, size_t err_size);
+void ruleset_free(struct ruleset *rs);
+
+uint32_t ruleset_generation(const struct ruleset *rs);
+
+/* SHA-256 of the image's content, 64 hex digits and a NUL. Lives as long as rs. */
+const char *ruleset_digest(const struct ruleset *rs);
+
+/* Rules that can be reported (sub-rules `__X` included). idx < rule_cnt. */
+uint32_t ruleset_rule_cnt(const struct ruleset *rs);
+const char *ruleset_rule_name(const struct ruleset *rs, uint32_t idx);
+int32_t ruleset_rule_score_milli(const struct ruleset *rs, uint32_t idx);
+
+void ruleset_pin(struct ruleset *rs, unsigned thread_idx);
+void ruleset_unpin(struct ruleset *rs, unsigned thread_idx);
+
+/* Messages pinned by all threads; exact once no thread can pin any more. */
+uint64_t ruleset_pinned(const struct ruleset *rs);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

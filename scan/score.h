@@ -1,0 +1,48 @@
+/* score: hits become rules, rules a score, the score a verdict.
+ *
+ * Threads: pure functions over the caller's memory. */
+#ifndef WEIR_SCAN_SCORE_H
+#define WEIR_SCAN_SCORE_H
+
+#include <stdint.h>
+
+#include "scan/event.h"
+#include "scan/limits.h"
+#include "scan/match.h"
+#include "scan/verdict.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Thresholds in thousandths of a point; a score >= a threshold gets that verdict, the greatest of
+ * them. INT32_MAX switches one off. */
+struct thresholds {
+    int32_t tag_milli;
+    int32_t defer_milli;
+    int32_t refuse_milli;
+    int32_t drop_milli;
+};
+
+/* What was decided about one message, and why. */
+struct judgement {
+    enum verdict verdict;
+    enum event cause;     /* the event that decided, or EVENT_NONE: the score did */
+    int32_t score_milli;
+    uint32_t generation;  /* 0: no rule set was loaded */
+    uint64_t events;      /* EVENT_BIT set */
+    uint64_t octets;      /* of the message, dot-stuffing removed */
+    uint32_t rules_total; /* rules that hit and have a score or a name not starting with "__" */
+    uint16_t rules_cnt;   /* how many of them are listed below, ascending */
+    uint16_t rules[JUDGEMENT_RULES_MAX];
+};
+
+/* Evaluates negated header rules and metas (bits are added to h), sums, and fills verdict, score_milli,
+ * generation and rules of j; events and cause are the caller's. h belongs to rs. */
+void score_evaluate(const struct ruleset *rs, struct hits *h, const struct thresholds *t,
+                    struct judgement *j);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,105 @@
+/* smtp: the session machine, both directions of one SMTP connection (RFC 5321 and extensions).
+ *
+ * The caller feeds each direction's octets in TCP order; the machine says how far it could read the
+ * client's side and when a message has been judged. It never guesses: what octets mean may depend on a
+ * reply that has not been seen (after DATA, AUTH, STARTTLS), and then it stops at that octet and wants
+ * the reply.
+ *
+ *   client octets:  smtp_client() ->  SMTP_MORE        all read; give more
+ *                                     SMTP_WANT_REPLY  stopped; feed the server's side, then again from
+ *                                                      the first octet that was not read
+ *                                     SMTP_JUDGED      a judgement is out (smtp_judgement); if it
+ *                                                      forwards, go on with the rest; if not, never call
+ *                                                      smtp_client again
+ *   server octets:  smtp_server() always reads all.
+ *
+ * Everything that gets a reply counts: the connection itself (the greeting), each command line, each
+ * AUTH continuation line, the end of DATA's text, each BDAT chunk. commands_cnt - replies_cnt is what the
+ * server owes. When a message is refused, the caller answers for the commands that it withholds.
+ *
+ * States (changed only in smtp_to()):
+ *
+ *   PROXY -> COMMAND <-> DATA_WAIT -> DATA -> COMMAND      BDAT chunk -> COMMAND
+ *               |  <-> AUTH_WAIT <-> AUTH_LINE
+ *               |  <-> STARTTLS_WAIT -> BLIND              not SMTP -> BLIND
+ *
+ * BLIND: what follows cannot be read (TLS); smtp_client and smtp_server then accept everything.
+ *
+ * STARTTLS `strip` and `refuse`: octets are overwritten in place, same length, so both functions take
+ * writable memory. `strip` overwrites the last letter of the keyword STARTTLS in the EHLO reply; both
+ * overwrite the last letter of the client's STARTTLS verb, so the server answers 500.
+ *
+ * Owns:    the message of the transaction in progress (from MAIL to verdict, RSET, EHLO, end).
+ * Threads: one scanner's thread.
+ * Limits:  COMMAND_LEN_MAX, PIPELINE_MAX, RCPT_RECORDED_MAX. Credentials of AUTH are neither kept nor
+ *          shown.
+ * Fails:   never; what peers do wrong is an event (event.h), whose action decides. */
+#ifndef WEIR_SCAN_SMTP_H
+#define WEIR_SCAN_SMTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "scan/message.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum smtp_next { SMTP_MORE, SMTP_WANT_REPLY, SMTP_JUDGED };
+
+enum starttls_policy { STARTTLS_PASS, STARTTLS_STRIP, STARTTLS_REFUSE };
+
+/* Shared by the sessions of a thread; read-only while they run. */
+struct smtp_config {
+    enum starttls_policy starttls;
+    bool has_proxy_header; /* a PROXY v1 or v2 header comes first (required then) */
+};
+
+struct smtp_session; /* smtp_session_size() octets of the caller's memory, aligned to 64 */
+
+size_t smtp_session_size(void);
+void smtp_init(struct smtp_session *s, struct scanner *sc, const struct smtp_config *cfg);
+
+/* Frees the message in progress. */
+void smtp_fini(struct smtp_session *s);
+
+/* Reads client octets. Returns how many were read (<= len) and sets *next. For SMTP_JUDGED the count
+ * includes the octet that completed the message or raised the event. len may be 0. */
+size_t smtp_client(struct smtp_session *s, uint8_t *octets, size_t len, enum smtp_next *next);
+
+void smtp_server(struct smtp_session *s, uint8_t *octets, size_t len);
+
+/* After SMTP_JUDGED, until the next call of smtp_client or smtp_fini. Not only messages are judged: an
+ * event whose action is close or refuse outside a transaction gives a judgement with octets == 0. */
+const struct judgement *smtp_judgement(const struct smtp_session *s);
+
+/* Rule set of that judgement (for rule names); NULL if none. */
+const struct ruleset *smtp_ruleset(const struct smtp_session *s);
+
+bool smtp_is_blind(const struct smtp_session *s);
+
+/* Monotonic counts, see above. */
+uint32_t smtp_commands_cnt(const struct smtp_session *s);
+uint32_t smtp_replies_cnt(const struct smtp_session *s);
+
+/* Envelope of the transaction last judged, same lifetime as smtp_judgement. Paths without angle
+ * brackets. rcpt idx < smtp_rcpt_cnt() (recorded ones; those the server refused are left out). */
+struct span smtp_mail_from(const struct smtp_session *s);
+unsigned smtp_rcpt_cnt(const struct smtp_session *s);
+struct span smtp_rcpt(const struct smtp_session *s, unsigned idx);
+
+/* 1 for the first message of the connection. */
+uint32_t smtp_message_number(const struct smtp_session *s);
+
+/* Client address from a PROXY header or XCLIENT as text, "" when there was none. */
+const char *smtp_client_address(const struct smtp_session *s);
+
+/* Events seen since smtp_init, whole session. */
+uint64_t smtp_events(const struct smtp_session *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
