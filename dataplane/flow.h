@@ -62,6 +62,7 @@ struct flow {
     uint32_t reuse_isn;
     uint32_t record; /* its number in the table */
     uint64_t seen_ms;
+    uint64_t events;     /* EVENT_BIT set of the TCP events seen */
     uint64_t stalled_ms; /* since when client octets wait for a reply; 0: they do not */
     struct timer timer;
     struct flow *half_next, *half_prev;
