@@ -21,6 +21,7 @@
 #include "dataplane/flow.h"
 #include "dataplane/fragment.h"
 #include "dataplane/record.h"
+#include "dataplane/slab.h"
 #include "scan/smtp.h"
 
 #ifdef __cplusplus
@@ -84,11 +85,8 @@ struct pipeline {
     struct store_pool store;
     struct wheel wheel;
     struct fragment_table *fragments;
-    struct smtp_session *session_free; /* free lists; memory below */
-    struct refusal *refusal_free;
-    void *session_memory, *refusal_memory;
-    size_t session_memory_len, refusal_memory_len;
-    uint32_t sessions_used, refusals_used;
+    struct slab sessions;
+    struct slab refusals;
     uint8_t *linear; /* FRAME_LEN_MAX, for frames in several mbuf segments */
     uint64_t counter[COUNTER_CNT];
     struct outbox outbox[PAIR_MAX][2]; /* [pair][side that it leaves from] */
@@ -114,11 +112,6 @@ void pipeline_send(struct pipeline *pl, unsigned pair, unsigned side, struct rte
 
 /* Drops one mbuf. */
 void pipeline_drop(struct pipeline *pl, struct rte_mbuf *m);
-
-struct smtp_session *pipeline_session_get(struct pipeline *pl); /* NULL: none left */
-void pipeline_session_put(struct pipeline *pl, struct smtp_session *s);
-struct refusal *pipeline_refusal_get(struct pipeline *pl);
-void pipeline_refusal_put(struct pipeline *pl, struct refusal *r);
 
 #ifdef __cplusplus
 }

@@ -18,6 +18,7 @@
 #define WEIR_DATAPLANE_REFUSE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "dataplane/flow.h"

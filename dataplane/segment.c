@@ -51,7 +51,7 @@ segment_payload_max(const struct flow *f)
 {
     uint32_t mss = f->key.version == 4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
     if (f->side[CLIENT].mss && f->side[SERVER].mss)
-        mss = RTE_MIN(f->side[CLIENT].mss, f->side[SERVER].mss);
+        mss = RTE_MIN((uint32_t)f->side[CLIENT].mss, (uint32_t)f->side[SERVER].mss);
     mss = RTE_MIN(mss, (uint32_t)MSS_MAX);
     mss = mss > TIMESTAMPS_LEN + 64 ? mss - TIMESTAMPS_LEN : 64;
     return mss;

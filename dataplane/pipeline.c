@@ -1,0 +1,303 @@
+#include "dataplane/pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <numa.h>
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+#include "dataplane/refuse.h"
+#include "dataplane/tcp.h"
+
+enum {
+    WHEEL_SLOTS = 4096,
+    WHEEL_TICK_MS = 16,
+    TIMER_BUDGET = 256 /* callbacks a poll round, so that a mass expiry does not stall packets */
+};
+
+static void *
+node_alloc(size_t len, int node)
+{
+    void *p = numa_available() >= 0 && node >= 0 ? numa_alloc_onnode(len, node)
+                                                 : numa_alloc_local(len);
+    return p;
+}
+
+struct pipeline *
+pipeline_new(const struct pipeline_config *cfg, unsigned thread_idx, int node, uint64_t seed,
+             struct rte_mempool *mbuf_pool, struct record_ring *records, uint64_t now_ms)
+{
+    struct pipeline *pl = node_alloc(sizeof(*pl), node);
+    if (!pl) {
+        fprintf(stderr, "pipeline: no memory for a core\n");
+        return NULL;
+    }
+    memset(pl, 0, sizeof(*pl));
+    pl->cfg = cfg;
+    pl->mbuf_pool = mbuf_pool;
+    pl->records = records;
+    pl->thread_idx = thread_idx;
+    pl->node = node;
+    pl->now_ms = now_ms;
+    const char *what = "scanner";
+    if (scanner_init(&pl->scanner, thread_idx, cfg->messages_max))
+        goto fail;
+    pl->scanner.thresholds = cfg->thresholds;
+    memcpy(pl->scanner.event_action, cfg->event_action, sizeof(cfg->event_action));
+
+    what = "flows";
+    pl->flows = flow_table_new(cfg->flows_max, cfg->half_open_max, seed, node);
+    if (!pl->flows)
+        goto fail;
+    what = "store";
+    if (store_pool_init(&pl->store, cfg->store_chunks, node))
+        goto fail;
+    what = "timers";
+    if (wheel_init(&pl->wheel, WHEEL_SLOTS, WHEEL_TICK_MS, now_ms))
+        goto fail;
+    what = "fragments";
+    pl->fragments = fragment_table_new(cfg->fragments_max, cfg->fragment_ms, node);
+    if (!pl->fragments)
+        goto fail;
+    what = "sessions";
+    /* A session a flow: half-open flows have none, so flows_max is enough and the cap is the table's. */
+    if (slab_init(&pl->sessions, smtp_session_size(), cfg->flows_max, node))
+        goto fail;
+    what = "refusals";
+    if (slab_init(&pl->refusals, refusal_size(), cfg->refusals_max, node))
+        goto fail;
+    what = "a frame";
+    pl->linear = node_alloc(FRAME_LEN_MAX, node);
+    if (!pl->linear)
+        goto fail;
+    return pl;
+fail:
+    fprintf(stderr, "pipeline: no memory for %s\n", what);
+    pipeline_free(pl);
+    return NULL;
+}
+
+static void
+end_flow(struct flow *f, void *arg)
+{
+    tcp_end(arg, f);
+}
+
+void
+pipeline_free(struct pipeline *pl)
+{
+    if (!pl)
+        return;
+    if (pl->flows) {
+        flow_each(pl->flows, end_flow, pl);
+        flow_table_free(pl->flows);
+    }
+    if (pl->fragments)
+        fragment_table_free(pl->fragments);
+    if (pl->wheel.slots)
+        wheel_fini(&pl->wheel);
+    if (pl->store.memory)
+        store_pool_fini(&pl->store);
+    if (pl->scanner.pool)
+        scanner_fini(&pl->scanner);
+    slab_fini(&pl->sessions);
+    slab_fini(&pl->refusals);
+    if (pl->linear)
+        numa_free(pl->linear, FRAME_LEN_MAX);
+    numa_free(pl, sizeof(*pl));
+}
+
+void
+pipeline_send(struct pipeline *pl, unsigned pair, unsigned side, struct rte_mbuf *m)
+{
+    struct outbox *o = &pl->outbox[pair][side];
+    if (o->cnt == OUTBOX_MAX) {
+        pl->counter[COUNTER_OUTBOX_FULL]++;
+        rte_pktmbuf_free(m);
+        return;
+    }
+    o->mbufs[o->cnt++] = m;
+}
+
+void
+pipeline_drop(struct pipeline *pl, struct rte_mbuf *m)
+{
+    (void)pl;
+    rte_pktmbuf_free(m);
+}
+
+static bool
+is_smtp_port(const struct pipeline_config *cfg, uint16_t port)
+{
+    return (cfg->smtp_port[port / 8] >> (port % 8)) & 1;
+}
+
+static uint16_t
+source_port(const struct packet *p)
+{
+    return p->key.port[p->src_is_first ? 0 : 1];
+}
+
+static uint16_t
+destination_port(const struct packet *p)
+{
+    return p->key.port[p->src_is_first ? 1 : 0];
+}
+
+/* A whole TCP segment whose hash is known. */
+static void
+segment_in(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier *c)
+{
+    bool is_to_server = is_smtp_port(pl->cfg, destination_port(p));
+    if (!is_to_server && !is_smtp_port(pl->cfg, source_port(p))) {
+        pl->counter[COUNTER_OTHER_FRAMES]++;
+        carrier_forward(pl, c);
+        return;
+    }
+    struct flow *f = flow_find(pl->flows, &p->key, hash);
+    bool is_opening = !f && is_to_server && (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+    if (!f && !is_opening) {
+        pl->counter[COUNTER_UNKNOWN_FLOW]++;
+        carrier_forward(pl, c);
+        return;
+    }
+    if (pl->cfg->checksum == CHECKSUM_RECOMPUTE)
+        packet_checksum_write(p);
+    else if (!(c->is_linear &&
+               (c->mbufs[0]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD) &&
+             !packet_checksum_is_right(p)) {
+        /* The receiver would drop it; were it taken for the first octets, the right ones would lose. */
+        pl->counter[COUNTER_BAD_CHECKSUM]++;
+        carrier_drop(pl, c);
+        return;
+    }
+    if (f)
+        tcp_segment(pl, f, p, c);
+    else
+        tcp_open(pl, p, hash, c);
+}
+
+static void
+datagram_in(struct pipeline *pl, struct datagram *d, unsigned pair, unsigned side)
+{
+    struct packet p;
+    struct carrier c = {.mbufs = d->mbufs,
+                        .cnt = d->mbuf_cnt,
+                        .is_linear = false,
+                        .pair = (uint8_t)pair,
+                        .side = (uint8_t)side};
+    if (packet_parse(&p, d->frame, d->frame_len) == PACKET_TCP) {
+        segment_in(pl, &p, flow_hash(pl->flows, &p.key), &c);
+        return;
+    }
+    pl->counter[COUNTER_BAD_FRAMES]++;
+    carrier_drop(pl, &c);
+}
+
+static void
+fragment_in(struct pipeline *pl, const struct packet *p, struct rte_mbuf *m, unsigned pair,
+            unsigned side)
+{
+    struct datagram d;
+    pl->counter[COUNTER_FRAGMENTS]++;
+    switch (fragment_input(pl->fragments, p, m, pl->now_ms, &d)) {
+    case FRAGMENT_HELD:
+        break;
+    case FRAGMENT_COMPLETE:
+        datagram_in(pl, &d, pair, side);
+        break;
+    case FRAGMENT_DROP:
+        pl->counter[COUNTER_FRAGMENTS_DROPPED] += d.mbuf_cnt;
+        for (unsigned i = 0; i < d.mbuf_cnt; i++)
+            pipeline_drop(pl, d.mbufs[i]);
+        break;
+    }
+}
+
+/* A frame in several mbuf segments is read from a linear copy; unchanged, it leaves as it came. */
+static void
+chained_in(struct pipeline *pl, struct rte_mbuf *m, unsigned pair, unsigned side)
+{
+    struct packet p;
+    struct carrier c = {&m, 1, false, (uint8_t)pair, (uint8_t)side};
+    enum packet_kind kind = PACKET_OTHER;
+    if (m->pkt_len <= FRAME_LEN_MAX) {
+        const void *at = rte_pktmbuf_read(m, 0, m->pkt_len, pl->linear);
+        if (at && at != pl->linear)
+            memcpy(pl->linear, at, m->pkt_len);
+        if (at)
+            kind = packet_parse(&p, pl->linear, m->pkt_len);
+    }
+    if (kind == PACKET_TCP) {
+        segment_in(pl, &p, flow_hash(pl->flows, &p.key), &c);
+    } else if (kind == PACKET_OTHER) {
+        pl->counter[COUNTER_OTHER_FRAMES]++;
+        carrier_forward(pl, &c);
+    } else {
+        /* A fragment is never larger than a frame. */
+        pl->counter[COUNTER_BAD_FRAMES]++;
+        carrier_drop(pl, &c);
+    }
+}
+
+void
+pipeline_burst(struct pipeline *pl, unsigned pair, unsigned side, struct rte_mbuf **mbufs,
+               unsigned n, uint64_t now_ms)
+{
+    struct packet packets[BURST_MAX];
+    uint32_t hashes[BURST_MAX];
+    pl->now_ms = now_ms;
+    pl->counter[COUNTER_RX_FRAMES] += n;
+    for (unsigned i = 0; i < n; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+    for (unsigned i = 0; i < n; i++) {
+        struct rte_mbuf *m = mbufs[i];
+        pl->counter[COUNTER_RX_OCTETS] += m->pkt_len;
+        if (m->nb_segs > 1)
+            continue;
+        if (packet_parse(&packets[i], rte_pktmbuf_mtod(m, uint8_t *), m->data_len) != PACKET_TCP)
+            continue;
+        hashes[i] = flow_hash(pl->flows, &packets[i].key);
+        flow_prefetch(pl->flows, hashes[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        struct packet *p = &packets[i];
+        struct carrier c = {&mbufs[i], 1, true, (uint8_t)pair, (uint8_t)side};
+        if (mbufs[i]->nb_segs > 1) {
+            chained_in(pl, mbufs[i], pair, side);
+            continue;
+        }
+        switch (p->kind) {
+        case PACKET_OTHER:
+            pl->counter[COUNTER_OTHER_FRAMES]++;
+            carrier_forward(pl, &c);
+            break;
+        case PACKET_TCP:
+            segment_in(pl, p, hashes[i], &c);
+            break;
+        case PACKET_FRAGMENT:
+            fragment_in(pl, p, mbufs[i], pair, side);
+            break;
+        case PACKET_BAD:
+            pl->counter[COUNTER_BAD_FRAMES]++;
+            carrier_drop(pl, &c);
+            break;
+        }
+    }
+}
+
+static void
+fire(struct timer *t, void *arg)
+{
+    tcp_timer(arg, (struct flow *)((uint8_t *)t - offsetof(struct flow, timer)));
+}
+
+void
+pipeline_tick(struct pipeline *pl, uint64_t now_ms)
+{
+    pl->now_ms = now_ms;
+    wheel_advance(&pl->wheel, now_ms, TIMER_BUDGET, fire, pl);
+    pl->counter[COUNTER_FRAGMENTS_DROPPED] += fragment_expire(pl->fragments, now_ms);
+}

@@ -1,0 +1,47 @@
+#include "dataplane/slab.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <numa.h>
+
+int
+slab_init(struct slab *s, size_t object_len, uint32_t object_cnt, int node)
+{
+    memset(s, 0, sizeof(*s));
+    s->object_len = (object_len + 63) & ~(size_t)63;
+    s->object_cnt = object_cnt;
+    size_t len = s->object_len * object_cnt;
+    s->memory = numa_available() >= 0 && node >= 0 ? numa_alloc_onnode(len, node)
+                                                   : numa_alloc_local(len);
+    return s->memory ? 0 : -ENOMEM;
+}
+
+void
+slab_fini(struct slab *s)
+{
+    if (s->memory)
+        numa_free(s->memory, s->object_len * s->object_cnt);
+    s->memory = NULL;
+}
+
+/* The list is threaded through the first word of the free objects. */
+void *
+slab_get(struct slab *s)
+{
+    void *object = s->free_list;
+    if (object)
+        memcpy(&s->free_list, object, sizeof(void *));
+    else if (s->fresh < s->object_cnt)
+        object = s->memory + s->object_len * s->fresh++;
+    s->used += object != NULL;
+    return object;
+}
+
+void
+slab_put(struct slab *s, void *object)
+{
+    memcpy(object, &s->free_list, sizeof(void *));
+    s->free_list = object;
+    s->used--;
+}

@@ -1,0 +1,662 @@
+#include "dataplane/tcp.h"
+
+#include <string.h>
+
+#include <rte_debug.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/pipeline.h"
+#include "dataplane/refuse.h"
+#include "dataplane/segment.h"
+
+/* Carriers */
+
+void
+carrier_forward(struct pipeline *pl, struct carrier *c)
+{
+    for (unsigned i = 0; i < c->cnt; i++)
+        pipeline_send(pl, c->pair, !c->side, c->mbufs[i]);
+    c->cnt = 0;
+}
+
+void
+carrier_drop(struct pipeline *pl, struct carrier *c)
+{
+    for (unsigned i = 0; i < c->cnt; i++)
+        pipeline_drop(pl, c->mbufs[i]);
+    c->cnt = 0;
+}
+
+/* Flow states and their patience */
+
+static uint64_t
+patience_ms(const struct pipeline *pl, const struct flow *f)
+{
+    switch (f->state) {
+    case FLOW_SYN:
+        return pl->cfg->half_open_ms;
+    case FLOW_CLOSED:
+        return pl->cfg->closed_ms;
+    case FLOW_REFUSING:
+        return f->refusal ? pl->cfg->idle_ms : pl->cfg->closed_ms;
+    case FLOW_OPEN:
+    case FLOW_BLIND:
+        break;
+    }
+    return pl->cfg->idle_ms;
+}
+
+void
+flow_to(struct pipeline *pl, struct flow *f, enum flow_state state)
+{
+    if (f->state == FLOW_SYN && state != FLOW_SYN)
+        flow_established(pl->flows, f);
+    f->state = state;
+    timer_set(&pl->wheel, &f->timer, pl->now_ms + patience_ms(pl, f));
+}
+
+static void
+session_drop(struct pipeline *pl, struct flow *f)
+{
+    if (!f->smtp)
+        return;
+    smtp_fini(f->smtp);
+    slab_put(&pl->sessions, f->smtp);
+    f->smtp = NULL;
+}
+
+static void
+streams_drop(struct flow *f)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (f->side[i].stream.pool)
+            reassembly_fini(&f->side[i].stream);
+        f->side[i].stream.pool = NULL;
+    }
+}
+
+void
+tcp_end(struct pipeline *pl, struct flow *f)
+{
+    session_drop(pl, f);
+    if (f->refusal)
+        slab_put(&pl->refusals, f->refusal);
+    streams_drop(f);
+    timer_cancel(&f->timer);
+    flow_remove(pl->flows, f);
+    pl->counter[COUNTER_FLOWS_ENDED]++;
+}
+
+/* What follows is not read; nothing needs to be kept for it. */
+static void
+go_blind(struct pipeline *pl, struct flow *f)
+{
+    session_drop(pl, f);
+    streams_drop(f);
+    flow_to(pl, f, FLOW_BLIND);
+}
+
+/* Openings */
+
+static void
+side_start(struct pipeline *pl, struct flow_side *s, uint32_t isn)
+{
+    s->isn = isn;
+    s->has_isn = true;
+    s->has_fin = s->is_fin_out = s->has_ack = false;
+    s->judged = s->out = isn + 1;
+    reassembly_init(&s->stream, &pl->store, isn + 1, pl->cfg->stream_octets_max);
+}
+
+void
+tcp_open(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier *c)
+{
+    for (struct flow *old; (old = flow_half_open_surplus(pl->flows));) {
+        tcp_end(pl, old);
+        pl->counter[COUNTER_HALF_OPEN_EVICTED]++;
+    }
+    struct flow *f = flow_add(pl->flows, &p->key, hash);
+    if (!f) {
+        pl->counter[COUNTER_FLOW_TABLE_FULL]++;
+        if (pl->cfg->on_flow_cap == FAULT_PASS)
+            carrier_forward(pl, c);
+        else
+            carrier_drop(pl, c);
+        return;
+    }
+    pl->counter[COUNTER_FLOWS]++;
+    f->client_is_first = p->src_is_first;
+    f->client_port_side = c->side;
+    f->pair = c->pair;
+    f->seen_ms = pl->now_ms;
+    side_start(pl, &f->side[CLIENT], p->seq);
+    flow_to(pl, f, FLOW_SYN);
+    segment_learn(f, CLIENT, p);
+    f->has_timestamps = p->has_timestamps;
+    /* Octets in a SYN (RFC 7413) are not let through: the client sends them again in order. */
+    if (p->payload_len && c->is_linear) {
+        packet_trim(p, 0);
+        rte_pktmbuf_trim(c->mbufs[0], (uint16_t)(c->mbufs[0]->data_len - p->frame_len));
+    } else if (p->payload_len) {
+        carrier_drop(pl, c);
+        return;
+    }
+    carrier_forward(pl, c);
+}
+
+/* The server took a SYN: the connection is there. isn: the client's. */
+static bool
+establish(struct pipeline *pl, struct flow *f, const struct packet *p, uint32_t client_isn)
+{
+    session_drop(pl, f);
+    if (f->refusal) {
+        slab_put(&pl->refusals, f->refusal);
+        f->refusal = NULL;
+    }
+    streams_drop(f);
+    side_start(pl, &f->side[CLIENT], client_isn);
+    side_start(pl, &f->side[SERVER], p->seq);
+    f->has_reuse_isn = false;
+    f->stalled_ms = 0;
+    f->events = 0;
+    /* Both must offer them: RFC 7323 3.2. The client's offer was noted at its SYN. */
+    f->has_timestamps = f->has_timestamps && p->has_timestamps;
+    f->smtp = slab_get(&pl->sessions);
+    if (f->smtp) {
+        smtp_init(f->smtp, &pl->scanner, &pl->cfg->smtp);
+        flow_to(pl, f, FLOW_OPEN);
+        return true;
+    }
+    pl->counter[COUNTER_SESSION_CAP]++;
+    if (pl->cfg->on_session_cap != FAULT_PASS)
+        return false;
+    go_blind(pl, f);
+    return true;
+}
+
+/* Any segment with SYN on a known flow. True: forward it. */
+static bool
+input_syn(struct pipeline *pl, struct flow *f, const struct packet *p, unsigned from)
+{
+    struct flow_side *client = &f->side[CLIENT], *server = &f->side[SERVER];
+    if (from == CLIENT) {
+        if (!(p->flags & TCP_ACK) && p->seq != client->isn) {
+            /* Believed only when the server answers it: a spoofed SYN must not make us forget. */
+            f->has_reuse_isn = true;
+            f->reuse_isn = p->seq;
+            if (f->state != FLOW_OPEN)
+                f->has_timestamps = p->has_timestamps;
+        }
+        return true;
+    }
+    if (!(p->flags & TCP_ACK))
+        return true;
+    if (server->has_isn && p->seq == server->isn)
+        return true; /* sent again */
+    uint32_t isn;
+    if (f->has_reuse_isn && p->ack == f->reuse_isn + 1)
+        isn = f->reuse_isn;
+    else if (!server->has_isn && p->ack == client->isn + 1)
+        isn = client->isn;
+    else
+        return true;
+    return establish(pl, f, p, isn);
+}
+
+/* Acknowledgments and resets */
+
+static void
+input_ack(struct pipeline *pl, struct flow *f, const struct packet *p, unsigned from)
+{
+    struct flow_side *me = &f->side[from], *peer = &f->side[!from];
+    if (!peer->has_isn)
+        return;
+    if (!me->has_ack || seq_lt(me->ack, p->ack)) {
+        uint32_t limit = peer->out + (peer->is_fin_out ? 1 : 0);
+        if (!seq_le(p->ack, limit)) {
+            pl->counter[COUNTER_ACK_UNSEEN]++;
+            if (me->has_ack)
+                return;
+        }
+        me->ack = p->ack;
+        me->has_ack = true;
+    }
+    /* Only what is out can have been received. */
+    uint32_t ack = seq_lt(peer->out, p->ack) ? peer->out : p->ack;
+    reassembly_ack(&peer->stream, ack);
+}
+
+static void
+input_rst(struct pipeline *pl, struct flow *f, const struct packet *p, unsigned from)
+{
+    const struct flow_side *me = &f->side[from], *peer = &f->side[!from];
+    bool is_exact = p->seq == me->stream.nxt || p->seq == me->out ||
+                    (peer->has_ack && p->seq == peer->ack);
+    /* Still read afterwards (flow.h): were it lost behind us, the connection would go on. */
+    if (is_exact && f->state != FLOW_CLOSED)
+        flow_to(pl, f, FLOW_CLOSED);
+}
+
+/* Reading */
+
+/* Counts it; an action that does not forward ends the client's session here. */
+static void
+act_on_event(struct pipeline *pl, struct flow *f, enum event e)
+{
+    enum verdict v = pl->scanner.event_action[e];
+    f->events |= EVENT_BIT(e);
+    pl->scanner.event_cnt[e]++;
+    if (!verdict_forwards(v) && f->smtp && !f->refusal)
+        refuse_begin(pl, f, v, e, smtp_replies_cnt(f->smtp), 1, f->side[CLIENT].judged);
+}
+
+static void
+record_text(struct record *r, uint16_t *cnt, const void *text, size_t len)
+{
+    if (len + 1 > (size_t)(RECORD_TEXT_MAX - r->text_len))
+        return;
+    for (size_t i = 0; i < len; i++) {
+        char c = ((const char *)text)[i];
+        r->text[r->text_len + i] = c ? c : '?';
+    }
+    r->text[r->text_len + len] = 0;
+    r->text_len = (uint16_t)(r->text_len + len + 1);
+    if (cnt)
+        (*cnt)++;
+}
+
+static void
+write_record(struct pipeline *pl, const struct flow *f, const struct judgement *j)
+{
+    const struct smtp_session *s = f->smtp;
+    if (!pl->records || (!j->octets && !smtp_mail_from(s).len && !smtp_rcpt_cnt(s)))
+        return;
+    struct record *r = record_reserve(pl->records);
+    if (!r) {
+        pl->counter[COUNTER_RECORDS_DROPPED]++;
+        return;
+    }
+    unsigned src = f->client_is_first ? 0 : 1;
+    memset(r, 0, offsetof(struct record, text));
+    flow_key_address(&f->key, src, r->src, sizeof(r->src));
+    flow_key_address(&f->key, !src, r->dst, sizeof(r->dst));
+    strncpy(r->client, smtp_client_address(s), sizeof(r->client) - 1);
+    r->sport = f->key.port[src];
+    r->dport = f->key.port[!src];
+    r->n = smtp_message_number(s);
+    r->generation = j->generation;
+    r->score_milli = j->score_milli;
+    r->verdict = j->verdict;
+    r->cause = (uint8_t)j->cause;
+    r->events = j->events | f->events;
+    r->octets = j->octets;
+    record_text(r, NULL, smtp_mail_from(s).ptr, smtp_mail_from(s).len);
+    for (unsigned i = 0; i < smtp_rcpt_cnt(s); i++)
+        record_text(r, &r->rcpt_cnt, smtp_rcpt(s, i).ptr, smtp_rcpt(s, i).len);
+    const struct ruleset *rs = smtp_ruleset(s);
+    for (unsigned i = 0; rs && i < j->rules_cnt; i++) {
+        const char *name = ruleset_rule_name(rs, j->rules[i]);
+        record_text(r, &r->rule_cnt, name, strlen(name));
+    }
+    record_commit(pl->records);
+}
+
+/* Feeds the session what the client has sent in order. */
+static void
+judge_client(struct pipeline *pl, struct flow *f)
+{
+    struct flow_side *c = &f->side[CLIENT];
+    if (f->state == FLOW_REFUSING || !f->smtp)
+        return;
+    /* What may be handed on if the next message is refused: all up to here, no part of it. */
+    uint32_t cut = c->judged, cut_commands = smtp_commands_cnt(f->smtp);
+    while (c->judged != c->stream.nxt) {
+        uint32_t len = 0;
+        uint8_t *octets = reassembly_at(&c->stream, c->judged, &len);
+        enum smtp_next next = SMTP_MORE;
+        len = RTE_MIN(len, c->stream.nxt - c->judged);
+        uint32_t read = (uint32_t)smtp_client(f->smtp, octets, len, &next);
+        c->judged += read;
+        if (next == SMTP_WANT_REPLY)
+            break;
+        RTE_VERIFY(read || next == SMTP_JUDGED);
+        if (next != SMTP_JUDGED)
+            continue;
+        const struct judgement *j = smtp_judgement(f->smtp);
+        write_record(pl, f, j);
+        if (!verdict_forwards(j->verdict)) {
+            uint32_t read_seq = c->judged;
+            uint32_t lines = smtp_commands_cnt(f->smtp) - cut_commands;
+            c->judged = cut;
+            refuse_begin(pl, f, j->verdict, j->cause, cut_commands, lines ? lines : 1, read_seq);
+            return;
+        }
+        cut = c->judged;
+        cut_commands = smtp_commands_cnt(f->smtp);
+    }
+    if (c->judged == c->stream.nxt)
+        f->stalled_ms = 0;
+    else if (!f->stalled_ms) {
+        f->stalled_ms = pl->now_ms;
+        timer_set(&pl->wheel, &f->timer, pl->now_ms + pl->cfg->stall_ms);
+    }
+}
+
+static void
+judge_server(struct flow *f)
+{
+    struct flow_side *s = &f->side[SERVER];
+    while (s->judged != s->stream.nxt) {
+        uint32_t len = 0;
+        uint8_t *octets = reassembly_at(&s->stream, s->judged, &len);
+        len = RTE_MIN(len, s->stream.nxt - s->judged);
+        if (f->smtp)
+            smtp_server(f->smtp, octets, len);
+        s->judged += len;
+    }
+}
+
+/* Handing on */
+
+/* How far the receiver may be let to read: not into an early run that has not been judged to its end,
+ * and an early run is reached as soon as the octet before it arrives. */
+static uint32_t
+out_limit(const struct flow_side *s)
+{
+    uint32_t start;
+    if (s->judged == s->stream.nxt || !reassembly_early_run(&s->stream, s->judged, &start))
+        return s->judged;
+    return seq_lt(s->out, start) ? start - 1 : s->out;
+}
+
+/* Octets that have become free to go and are not in the frame at hand ([from, to)). */
+static void
+release(struct pipeline *pl, struct flow *f, unsigned who, uint32_t old_out, uint32_t from,
+        uint32_t to)
+{
+    struct flow_side *s = &f->side[who];
+    uint32_t at = old_out, start, len;
+    while (reassembly_next_unsent(&s->stream, at, s->out, &start, &len)) {
+        at = start + len;
+        if (seq_le(to, start) || seq_le(at, from) || from == to) {
+            segment_send_stream(pl, f, who, start, len);
+            continue;
+        }
+        if (seq_lt(start, from))
+            segment_send_stream(pl, f, who, start, from - start);
+        if (seq_lt(to, at))
+            segment_send_stream(pl, f, who, to, at - to);
+    }
+    if (s->has_fin && !s->is_fin_out && s->out == s->fin_seq) {
+        segment_send(pl, f, who, s->fin_seq, s->ack, TCP_FIN | TCP_ACK, NULL, 0);
+        s->is_fin_out = true;
+    }
+}
+
+/* Forwards the frame as it came, or with its octets rewritten (is_changed), payload cut to keep. */
+static void
+forward(struct pipeline *pl, struct flow *f, unsigned from, struct packet *p, struct carrier *c,
+        uint32_t keep, bool is_changed)
+{
+    if (!c->is_linear && (is_changed || keep < p->payload_len)) {
+        segment_send_stream(pl, f, from, p->seq, keep);
+        if ((p->flags & TCP_FIN) && keep == p->payload_len)
+            segment_send(pl, f, from, p->seq + keep, p->ack, TCP_FIN | TCP_ACK, NULL, 0);
+        carrier_drop(pl, c);
+        return;
+    }
+    if (keep < p->payload_len || ((p->flags & TCP_FIN) && !f->side[from].is_fin_out))
+        packet_trim(p, keep);
+    else if (is_changed)
+        packet_checksum_write(p);
+    if (c->is_linear && p->frame_len < c->mbufs[0]->data_len)
+        rte_pktmbuf_trim(c->mbufs[0], (uint16_t)(c->mbufs[0]->data_len - p->frame_len));
+    carrier_forward(pl, c);
+}
+
+/* Both ends have finished. */
+static void
+check_closed(struct pipeline *pl, struct flow *f)
+{
+    if (f->state == FLOW_OPEN && f->side[CLIENT].is_fin_out && f->side[SERVER].is_fin_out)
+        flow_to(pl, f, FLOW_CLOSED);
+}
+
+/* After server octets: what the client's side waited for. */
+static void
+go_on_client(struct pipeline *pl, struct flow *f)
+{
+    struct flow_side *c = &f->side[CLIENT];
+    uint32_t old_out = c->out;
+    judge_client(pl, f);
+    c->out = out_limit(c);
+    release(pl, f, CLIENT, old_out, old_out, old_out);
+}
+
+static bool
+fits_fin(const struct flow_side *me, const struct packet *p)
+{
+    uint32_t end = p->seq + p->payload_len;
+    if (me->has_fin)
+        return seq_le(end, me->fin_seq) && (!(p->flags & TCP_FIN) || end == me->fin_seq);
+    if (!(p->flags & TCP_FIN))
+        return true;
+    /* The first octets win here, too: a FIN before octets that have been seen is not the end. */
+    const struct chunk *last = me->stream.tail;
+    return seq_le(me->stream.nxt, end) && (!last || seq_le(last->seq + last->len, end));
+}
+
+/* Payload or FIN of an open flow. */
+static void
+input_octets(struct pipeline *pl, struct flow *f, struct packet *p, struct carrier *c, unsigned from)
+{
+    struct flow_side *me = &f->side[from];
+    uint32_t len = p->payload_len, end = p->seq + len;
+    bool has_fin = p->flags & TCP_FIN;
+
+    if (seq_le(end, me->stream.una) && (!has_fin || (me->has_fin && me->is_fin_out))) {
+        pl->counter[COUNTER_SEGMENTS_OLD]++;
+        carrier_forward(pl, c);
+        return;
+    }
+    if (!fits_fin(me, p)) {
+        pl->counter[COUNTER_AFTER_FIN]++;
+        carrier_drop(pl, c);
+        return;
+    }
+    uint32_t conflicts = 0, old_nxt = me->stream.nxt, old_out = me->out;
+    bool is_early = seq_lt(old_nxt, p->seq);
+    uint8_t *payload = p->frame + p->payload_off;
+    if ((int32_t)(end - old_nxt) > (int32_t)me->stream.octets_max ||
+        (len && reassembly_insert(&me->stream, p->seq, payload, len, is_early, &conflicts))) {
+        pl->counter[COUNTER_STORE_FULL]++;
+        carrier_drop(pl, c);
+        return;
+    }
+    bool is_changed = conflicts != 0;
+    if (conflicts) {
+        pl->counter[COUNTER_CONFLICTS]++;
+        act_on_event(pl, f, EVENT_TCP_CONFLICT);
+    }
+    if (has_fin) {
+        me->has_fin = true;
+        me->fin_seq = end;
+    }
+    if (from == CLIENT)
+        judge_client(pl, f);
+    else
+        judge_server(f);
+    me->out = out_limit(me);
+
+    if (is_early) {
+        pl->counter[COUNTER_SEGMENTS_EARLY]++;
+        if (has_fin)
+            me->is_fin_out = true;
+        forward(pl, f, from, p, c, len, is_changed);
+        return;
+    }
+    if (pl->cfg->smtp.starttls != STARTTLS_PASS) {
+        /* The session may have overwritten a keyword in the store. */
+        reassembly_copy(&me->stream, p->seq, payload, len);
+        is_changed = true;
+    }
+    uint32_t keep = seq_le(end, me->out) ? len : seq_lt(p->seq, me->out) ? me->out - p->seq : 0;
+    bool is_fin_due = has_fin && me->out == me->fin_seq;
+    if (is_fin_due)
+        me->is_fin_out = true;
+    if (keep == len && (!has_fin || is_fin_due || len))
+        forward(pl, f, from, p, c, len, is_changed);
+    else if (keep) {
+        pl->counter[COUNTER_HELD]++;
+        forward(pl, f, from, p, c, keep, is_changed);
+    } else {
+        pl->counter[COUNTER_HELD]++;
+        carrier_drop(pl, c);
+    }
+    release(pl, f, from, old_out, p->seq, p->seq + keep);
+}
+
+static void
+after_octets(struct pipeline *pl, struct flow *f, unsigned from)
+{
+    if (f->refusal) {
+        refuse_check(pl, f, f->side[SERVER].is_fin_out);
+        return;
+    }
+    if (from == SERVER) {
+        if (f->stalled_ms)
+            go_on_client(pl, f);
+        if (f->refusal) {
+            refuse_check(pl, f, false);
+            return;
+        }
+    }
+    if (f->smtp && smtp_is_blind(f->smtp)) {
+        /* Octets that waited for this reply are out by now: the session reads everything when blind. */
+        if (f->stalled_ms)
+            go_on_client(pl, f);
+        go_blind(pl, f);
+        return;
+    }
+    check_closed(pl, f);
+}
+
+void
+tcp_segment(struct pipeline *pl, struct flow *f, struct packet *p, struct carrier *c)
+{
+    unsigned from = p->src_is_first == f->client_is_first ? CLIENT : SERVER;
+    f->seen_ms = pl->now_ms;
+    if (refuse_has_taken_over(f)) {
+        if (from == CLIENT && (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+            /* The client begins anew on the same ports: nothing of the old connection is left. */
+            uint32_t hash = flow_hash(pl->flows, &f->key);
+            tcp_end(pl, f);
+            tcp_open(pl, p, hash, c);
+            return;
+        }
+        segment_learn(f, from, p);
+        if (!refuse_segment(pl, f, p, from))
+            tcp_end(pl, f);
+        carrier_drop(pl, c);
+        return;
+    }
+    if (p->flags & TCP_SYN) {
+        bool is_let = input_syn(pl, f, p, from) && !p->payload_len;
+        segment_learn(f, from, p);
+        if (is_let)
+            carrier_forward(pl, c);
+        else
+            carrier_drop(pl, c);
+        return;
+    }
+    if (f->state == FLOW_REFUSING && !f->refusal) {
+        /* Reset without a reply (refusal-cap); nothing of it goes on. */
+        carrier_drop(pl, c);
+        return;
+    }
+    segment_learn(f, from, p);
+    if (f->state == FLOW_SYN) {
+        /* Nothing can be said before the server has answered; a reset may. */
+        if (p->flags & TCP_RST)
+            flow_to(pl, f, FLOW_CLOSED);
+        if (p->payload_len)
+            carrier_drop(pl, c);
+        else
+            carrier_forward(pl, c);
+        return;
+    }
+    if (f->state == FLOW_BLIND) {
+        if (p->flags & (TCP_RST | TCP_FIN))
+            timer_set(&pl->wheel, &f->timer, pl->now_ms + pl->cfg->closed_ms);
+        carrier_forward(pl, c);
+        return;
+    }
+    if (!f->side[SERVER].has_isn) {
+        /* CLOSED straight from SYN. */
+        carrier_forward(pl, c);
+        return;
+    }
+    if (p->flags & TCP_ACK)
+        input_ack(pl, f, p, from);
+    if (p->flags & TCP_RST) {
+        if (f->refusal && from == SERVER) {
+            refuse_check(pl, f, true);
+            carrier_drop(pl, c);
+            return;
+        }
+        input_rst(pl, f, p, from);
+        carrier_forward(pl, c);
+        return;
+    }
+    if (p->flags & TCP_URG) {
+        act_on_event(pl, f, EVENT_TCP_URGENT);
+        packet_clear_urgent(p);
+    }
+    if (!p->payload_len && !(p->flags & TCP_FIN)) {
+        carrier_forward(pl, c);
+        return;
+    }
+    if (f->state == FLOW_CLOSED)
+        timer_set(&pl->wheel, &f->timer, pl->now_ms + pl->cfg->closed_ms);
+    input_octets(pl, f, p, c, from);
+    after_octets(pl, f, from);
+}
+
+void
+tcp_timer(struct pipeline *pl, struct flow *f)
+{
+    if (refuse_has_taken_over(f)) {
+        uint64_t due = refuse_timer(pl, f);
+        if (due)
+            timer_set(&pl->wheel, &f->timer, due);
+        else
+            tcp_end(pl, f);
+        return;
+    }
+    if (f->refusal) { /* waited long enough for the server */
+        refuse_check(pl, f, true);
+        return;
+    }
+    if (f->stalled_ms && pl->now_ms >= f->stalled_ms + pl->cfg->stall_ms) {
+        f->stalled_ms = 0;
+        act_on_event(pl, f, EVENT_STALL_TIMEOUT);
+        if (f->refusal) {
+            refuse_check(pl, f, true);
+            return;
+        }
+        /* To let them go unread is what the operator chose. */
+        f->side[CLIENT].judged = f->side[CLIENT].stream.nxt;
+        uint32_t old_out = f->side[CLIENT].out;
+        f->side[CLIENT].out = f->side[CLIENT].judged;
+        release(pl, f, CLIENT, old_out, old_out, old_out);
+        go_blind(pl, f);
+        return;
+    }
+    uint64_t due = f->seen_ms + patience_ms(pl, f);
+    if (f->stalled_ms)
+        due = RTE_MIN(due, f->stalled_ms + pl->cfg->stall_ms);
+    if (due <= pl->now_ms)
+        tcp_end(pl, f);
+    else
+        timer_set(&pl->wheel, &f->timer, due);
+}
