@@ -198,8 +198,8 @@ def check_shapes(made, has_tshark):
     unseen = [s for s in made["starttls"][1]["sessions"] if "starttls" in s["features"]]
     check("starttls/unseen", any(s["messages"] or not s["unseen"] for s in unseen) and "messages said to be seen")
     if has_tshark:
-        for name, wanted in (("vlan", "/42"), ("qinq", "200/42")):
-            found = set(tshark(made[name][0], "-T", "fields", "-E", "separator=/", "-e", "ieee8021ad.id",
+        for name, wanted in (("vlan", ",42"), ("qinq", "200,42")):
+            found = set(tshark(made[name][0], "-T", "fields", "-E", "separator=,", "-e", "ieee8021ad.id",
                                "-e", "vlan.id").split())
             check(f"{name}/tags", found != {wanted} and f"tags {sorted(found)}")
         for name, test in (("fragment", "ip.flags.mf==1"), ("fragment6", "ipv6.fraghdr.more==1")):
