@@ -1,6 +1,5 @@
 #include "scan/match.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 #include "scan/ruleset_private.h"
@@ -34,7 +33,7 @@ match_database(const hs_database_t *database, hs_scratch_t *scratch, const uint8
 {
     /* Hyperscan refuses NULL even for no octets. */
     const char *data = len ? (const char *)octets : "";
-    if (len > UINT_MAX)
+    if (len > UINT32_MAX)
         return false;
     hs_error_t rc = hs_scan(database, data, (unsigned)len, 0, scratch, on_match, h);
     return rc == HS_SUCCESS || rc == HS_SCAN_TERMINATED;
@@ -115,7 +114,7 @@ match_feed(struct match_stream *s, const uint8_t *octets, size_t len, struct hit
 {
     hs_scratch_t *scratch = s->rs->threads[s->thread_idx].scratch;
     while (len > 0) {
-        unsigned now = len < UINT_MAX ? (unsigned)len : UINT_MAX;
+        unsigned now = len < UINT32_MAX ? (unsigned)len : UINT32_MAX;
         hs_error_t rc = hs_scan_stream(s->stream, (const char *)octets, now, 0, scratch, on_match, h);
         if (rc != HS_SUCCESS && rc != HS_SCAN_TERMINATED)
             return false;
