@@ -7,7 +7,24 @@
  * scanned as they come, the whole message whatever its size; memory per message is bounded and taken at
  * scanner_init. Feeding a message in any pieces gives the same judgement.
  *
- * Owns:    scanner: the pool of messages. Message: its pin, its streams.
+ * What is offered to the rules, in this order:
+ *
+ *   full        every octet as it is fed
+ *   header      when the header is over: one value a target. Whole values are unfolded, each with "\n" at
+ *               its end; :addr and :name hold every address of every field, "\n" between and none at the
+ *               end; ALL is every field as "Name: value\n", ALL:raw the header as it came with "\n" line
+ *               ends; EnvelopeFrom is the bare path. As SpamAssassin 4.0.1 joins them.
+ *   body        the Subject, then the text parts' lines (text.h)
+ *   rawbody     chunks of each text or message part, decoded (text.h)
+ *   attachment  a stream for each other part, decoded; for text parts with a file name or the disposition
+ *               attachment too, and for parts that could not be taken apart (caps, no boundary)
+ *
+ * Not yet: RFC 2047 and 2231, charsets, HTML (its source is the body text: HTML is not rendered yet),
+ * archives, recipients. MIME comments are in mime.h; the preamble, the epilogue and a multipart whose
+ * delimiter never comes are seen by `full` only.
+ *
+ * Owns:    scanner: the pool of messages (about 250 kB each, resident as far as mails need it). Message:
+ *          its pin, its streams.
  * Threads: one scanner per thread; its messages never leave it.
  * Fails:   only scanner_init (negative errno). message_new gives NULL at the cap (EVENT_MESSAGE_CAP). */
 #ifndef WEIR_SCAN_MESSAGE_H
@@ -36,25 +53,27 @@ struct scanner {
     unsigned messages_max;
 };
 
-/* Zeroes *sc, takes memory for messages_max (>= 1) messages, sets event_action to the defaults and the
+/* A message's hits grow to the largest rule set its slot has seen; that is the only memory taken later.
+ * Zeroes *sc, takes memory for messages_max (>= 1) messages, sets event_action to the defaults and the
  * thresholds to refuse at 5.0 and nothing else. -ENOMEM. */
 int scanner_init(struct scanner *sc, unsigned thread_idx, unsigned messages_max);
 
 /* Every message must have been freed. */
 void scanner_fini(struct scanner *sc);
 
-/* Pins sc->live. NULL when messages_max messages are alive. */
+/* Pins sc->live. NULL when messages_max messages are alive (or no memory for the hits). */
 struct message *message_new(struct scanner *sc);
 
-/* The reverse-path and a forward-path, without angle brackets; copied, cut at PATH_LEN_MAX. */
+/* The reverse-path and a forward-path, without angle brackets; the reverse-path is copied, cut at
+ * PATH_LEN_MAX; forward-paths are not kept: no rule looks at them yet. Before the first message_feed. */
 void message_mail(struct message *m, struct span path);
 void message_rcpt(struct message *m, struct span path);
 
 /* Message octets with CRLF line ends, dot-stuffing removed. Any split. */
 void message_feed(struct message *m, const uint8_t *octets, size_t len);
 
-/* Notes an event (counts it, sets its bit). An action that does not forward makes the verdict at
- * least that. */
+/* Notes an event: counts it and sets its bit, once a message. The verdict is at least its action; the
+ * judgement's cause is the first event of the greatest action when that is above the score's verdict. */
 void message_event(struct message *m, enum event e);
 
 /* Ends the message and judges it. Lives until message_free. Call once. */
