@@ -1,0 +1,219 @@
+/* weirctl rules: lint and compile. */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/rulesfile.h"
+#include "control/verbs.h"
+#include "scan/image.h"
+#include "scan/ruleset.h"
+
+struct options {
+    bool wants_json;
+    bool wants_help;
+    const char *output;
+    const char *path;
+};
+
+/* One diagnostic "FILE:LINE:COLUMN: error: text" as an object. FILE may hold colons, so the numbers are
+ * looked for from the severity backwards. */
+static cJSON *
+diagnostic_json(const char *line)
+{
+    const char *error = strstr(line, ": error: ");
+    const char *warning = strstr(line, ": warning: ");
+    bool is_error = error && (!warning || error < warning);
+    const char *at = is_error ? error : warning;
+    cJSON *object = cJSON_CreateObject();
+    unsigned line_number = 0;
+    unsigned column = 0;
+    const char *number = at;
+    for (unsigned colons = 0; at && number > line && colons < 2;)
+        colons += *--number == ':';
+    if (at && sscanf(number, ":%u:%u", &line_number, &column) == 2) {
+        char *file = strndup(line, (size_t)(number - line));
+        cJSON_AddStringToObject(object, "file", file);
+        free(file);
+    }
+    cJSON_AddNumberToObject(object, "line", line_number);
+    cJSON_AddNumberToObject(object, "column", column);
+    cJSON_AddStringToObject(object, "severity", is_error ? "error" : "warning");
+    cJSON_AddStringToObject(object, "text", at ? strchr(at + 2, ' ') + 1 : line);
+    return object;
+}
+
+static cJSON *
+diagnostics_json(const struct rule_list *l)
+{
+    cJSON *array = cJSON_CreateArray();
+    for (const char *at = rule_list_diagnostics(l); *at;) {
+        size_t len = strcspn(at, "\n");
+        char *line = strndup(at, len);
+        if (*line != ' ') /* not the source line or its caret */
+            cJSON_AddItemToArray(array, diagnostic_json(line));
+        free(line);
+        at += len + 1;
+    }
+    return array;
+}
+
+static void
+print_json(cJSON *object)
+{
+    char *text = cJSON_PrintUnformatted(object);
+    puts(text);
+    cJSON_free(text);
+    cJSON_Delete(object);
+}
+
+static cJSON *
+result_json(const struct options *o, const struct rule_list *l)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "path", o->path);
+    cJSON_AddNumberToObject(object, "rules", rule_list_cnt(l));
+    cJSON_AddNumberToObject(object, "errors", rule_list_errors(l));
+    cJSON_AddNumberToObject(object, "warnings", rule_list_warnings(l));
+    cJSON_AddItemToObject(object, "diagnostics", diagnostics_json(l));
+    return object;
+}
+
+static int
+lint(const struct options *o)
+{
+    struct rule_list *l = rule_list_new();
+    void *image = NULL;
+    size_t len;
+    int result = rulesfile_compile(l, o->path, &image, &len);
+    if (o->wants_json)
+        print_json(result_json(o, l));
+    else
+        printf("%s%s: %u rules, %u errors, %u warnings\n", rule_list_diagnostics(l), o->path,
+               rule_list_cnt(l), rule_list_errors(l), rule_list_warnings(l));
+    rule_list_free(l);
+    if (result)
+        return VERB_REFUSED;
+    free(image);
+    return VERB_DONE;
+}
+
+/* Written beside and renamed: nobody ever reads half an image. */
+static int
+write_file(const char *path, const void *octets, size_t len)
+{
+    char *part = NULL;
+    if (asprintf(&part, "%s.part", path) < 0)
+        abort();
+    FILE *f = fopen(part, "wbe");
+    bool is_good = f && fwrite(octets, 1, len, f) == len && fflush(f) == 0 && fsync(fileno(f)) == 0;
+    int error = errno;
+    if (f && fclose(f) && is_good) {
+        is_good = false;
+        error = errno;
+    }
+    if (is_good && rename(part, path)) {
+        is_good = false;
+        error = errno;
+    }
+    if (!is_good) {
+        fprintf(stderr, "%s: error: cannot be written: %s\n", path, strerror(error));
+        unlink(part);
+    }
+    free(part);
+    return is_good ? 0 : -1;
+}
+
+/* Loads it once, as the data plane will, and tells what it is. */
+static int
+report(const struct options *o, const struct rule_list *l, const void *image, size_t len)
+{
+    char err[256];
+    struct ruleset *rs = ruleset_load(image, len, 0, 1, err, sizeof(err));
+    if (!rs) {
+        fprintf(stderr, "%s: error: %s\n", o->output, err);
+        return VERB_REFUSED;
+    }
+    if (o->wants_json) {
+        cJSON *object = result_json(o, l);
+        cJSON_AddStringToObject(object, "image", o->output);
+        cJSON_AddNumberToObject(object, "octets", (double)len);
+        cJSON_AddStringToObject(object, "digest", ruleset_digest(rs));
+        print_json(object);
+    } else {
+        printf("%s: %u rules, %zu octets, sha256 %s\n", o->output, rule_list_cnt(l), len,
+               ruleset_digest(rs));
+    }
+    ruleset_free(rs);
+    return VERB_DONE;
+}
+
+static int
+compile(const struct options *o)
+{
+    struct rule_list *l = rule_list_new();
+    void *image = NULL;
+    size_t len;
+    int result = rulesfile_compile(l, o->path, &image, &len) ? VERB_REFUSED : VERB_DONE;
+    fputs(rule_list_diagnostics(l), stderr);
+    if (result == VERB_DONE && write_file(o->output, image, len))
+        result = VERB_REFUSED;
+    if (result == VERB_DONE)
+        result = report(o, l, image, len);
+    else if (o->wants_json)
+        print_json(result_json(o, l));
+    rule_list_free(l);
+    free(image);
+    return result;
+}
+
+static bool
+parse_options(int argc, char **argv, struct options *o)
+{
+    static const struct option options[] = {
+        { "json", no_argument, NULL, 'j' },
+        { "output", required_argument, NULL, 'o' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    *o = (struct options){ 0 };
+    for (int c; (c = getopt_long(argc, argv, "o:h", options, NULL)) != -1;) {
+        if (c == 'j')
+            o->wants_json = true;
+        else if (c == 'o')
+            o->output = optarg;
+        else if (c == 'h')
+            o->wants_help = true;
+        else
+            return false;
+    }
+    if (optind < argc)
+        o->path = argv[optind++];
+    return optind == argc;
+}
+
+int
+verb_rules(int argc, char **argv)
+{
+    const char *what = argc >= 2 ? argv[1] : "";
+    struct options o;
+    if (!strcmp(what, "--help") || !strcmp(what, "-h"))
+        return verb_help("rules");
+    if (!strcmp(what, "diff"))
+        return verb_usage_error("rules", "diff is not there yet");
+    if (strcmp(what, "lint") && strcmp(what, "compile"))
+        return verb_usage_error("rules", "lint or compile is expected");
+    if (!parse_options(argc - 1, argv + 1, &o))
+        return verb_usage_error("rules", "wrong arguments for %s", what);
+    if (o.wants_help)
+        return verb_help("rules");
+    if (!o.path)
+        return verb_usage_error("rules", "%s needs a PATH", what);
+    if (!strcmp(what, "lint"))
+        return o.output ? verb_usage_error("rules", "lint writes no file") : lint(&o);
+    return o.output ? compile(&o) : verb_usage_error("rules", "compile needs -o IMAGE");
+}

@@ -1,0 +1,17 @@
+/* rulesfile: a path the operator names becomes an image: rule text (a file, or a folder of *.cf) is compiled in
+ * memory, a compiled image is read and checked. Which of both it is, its first octets say. */
+#ifndef WEIR_CONTROL_RULESFILE_H
+#define WEIR_CONTROL_RULESFILE_H
+
+#include <stddef.h>
+
+#include "scan/rule.h"
+
+/* Sets *image (free()) and *len. 0, or -1 with everything that is wrong printed to stderr. Warnings are
+ * counted there in one line, not listed: `weirctl rules lint` lists them. */
+int rulesfile_load(const char *path, void **image, size_t *len);
+
+/* Rule text only: reads `path` into l and compiles it. 0, or -1 with errors in l. */
+int rulesfile_compile(struct rule_list *l, const char *path, void **image, size_t *len);
+
+#endif

@@ -1,0 +1,91 @@
+/* weirctl: the operator's command. It finds the verb and lets it run; verbs.h has the contract. */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/verbs.h"
+
+static const struct verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *usage; /* after "weirctl "; several lines are several forms */
+    const char *what;
+} verbs[] = {
+    { "scan", verb_scan,
+      "scan [--rules PATH] [--json] [--mail-from A] [--rcpt-to B]... FILE or FOLDER ...",
+      "judge messages in files as the appliance would" },
+    { "rules", verb_rules,
+      "rules lint [--json] PATH\nrules compile [--json] PATH -o IMAGE",
+      "check rules, or compile them to an image" },
+};
+
+enum { VERBS_CNT = sizeof(verbs) / sizeof(*verbs) };
+
+static void
+print_usage(FILE *out, const struct verb *v)
+{
+    for (const char *line = v->usage; *line;) {
+        int len = (int)strcspn(line, "\n");
+        fprintf(out, "  weirctl %.*s\n", len, line);
+        line += len;
+        line += *line == '\n';
+    }
+    fprintf(out, "      %s\n", v->what);
+}
+
+static void
+print_all(FILE *out)
+{
+    fprintf(out, "usage:\n");
+    for (size_t i = 0; i < VERBS_CNT; i++)
+        print_usage(out, &verbs[i]);
+    fprintf(out, "exit codes: 0 done, 1 refused, 2 usage, 3 cannot reach the process\n");
+}
+
+static const struct verb *
+find(const char *name)
+{
+    for (size_t i = 0; i < VERBS_CNT; i++) {
+        if (!strcmp(verbs[i].name, name))
+            return &verbs[i];
+    }
+    return NULL;
+}
+
+int
+verb_usage_error(const char *verb, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "weirctl %s: ", verb);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\n");
+    va_end(args);
+    if (find(verb))
+        print_usage(stderr, find(verb));
+    return VERB_USAGE;
+}
+
+int
+verb_help(const char *verb)
+{
+    print_usage(stdout, find(verb));
+    return VERB_DONE;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))) {
+        print_all(stdout);
+        return VERB_DONE;
+    }
+    const struct verb *v = argc >= 2 ? find(argv[1]) : NULL;
+    if (v)
+        return v->run(argc - 1, argv + 1);
+    if (argc >= 2)
+        fprintf(stderr, "weirctl: there is no verb `%s`\n", argv[1]);
+    print_all(stderr);
+    return VERB_USAGE;
+}
