@@ -164,6 +164,9 @@ def made_mail(folder):
 
 
 def corpus():
+    own = os.path.join(ROOT, "tests", "data", "mail")
+    if any(name.endswith(".eml") for _, _, names in os.walk(own) for name in names):
+        yield own
     for folder in CORPORA:
         if os.path.isdir(folder):
             names = sorted(name for name in os.listdir(folder) if name.endswith(".eml"))[:CORPUS_MAX]

@@ -132,6 +132,25 @@ def causality(frames):
     return None
 
 
+def conflicts(frames):
+    """-> what is wrong: octets that differ must come again, and before they are acknowledged."""
+    reader, streams, acked, found = wire.Reader(), collections.defaultdict(truth.Stream), {}, 0
+    for number, frame in enumerate(frames, 1):
+        segment = reader.read(frame)
+        if segment is None:
+            continue
+        stream = streams[segment.source, segment.target]
+        stream.add(segment, last_wins=False)
+        start = (segment.seq - stream.isn - 1) % (1 << 32)
+        if stream.octets[start:start + len(segment.payload)] != segment.payload:
+            found += 1
+            if start < acked.get((segment.source, segment.target), 0):
+                return f"frame {number} repeats octets that were acknowledged"
+        if segment.flags & wire.ACK:
+            acked[segment.target, segment.source] = segment.ack - streams[segment.target, segment.source].isn - 1
+    return None if found > 5 else f"{found} segments differ from what they repeat"
+
+
 def tshark(pcap, *arguments):
     run = subprocess.run(["tshark", "-n", "-r", pcap, "-o", "ip.check_checksum:TRUE",
                           "-o", "tcp.check_checksum:TRUE", "-o", "ip.defragment:TRUE",
@@ -191,6 +210,7 @@ def check_shapes(made, has_tshark):
     last, _ = truth.streams([f for _, f in capture.frames(pcap)], last_wins=True)
     check("conflict/differs", not compare(manifest, {k: s.whole() for k, s in last.items()})
           and "the last octets are as true as the first")
+    check("conflict/unacknowledged", conflicts(frame for _, frame in capture.frames(pcap)))
     envelopes = [{m["file"]: (m["mail_from"], m["rcpt"]) for s in made[name][1]["sessions"] for m in s["messages"]}
                  for name in ("clean", "loss", "bdat")]
     check("envelopes/same", (envelopes[0] != envelopes[1] or envelopes[0] != envelopes[2])
