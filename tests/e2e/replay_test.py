@@ -8,7 +8,9 @@ For every capture:
   server    a receiver in the server's place, believing the first octets or the last ones, gets
             exactly the messages that were let through
   client    whoever was refused was told so: 5xx is the last thing the client hears
-and once  untouched: frames of mail that nothing refuses leave as they came.
+and once
+  offline   the clean capture is judged as `weirctl scan` judges the same files
+  untouched frames of mail that nothing refuses leave as they came
 
     replay_test.py            with the data plane of WEIR_BUILD or ./build; skipped if there is none
     replay_test.py --model    with a slow model of a data plane instead: tests the test and the tool
@@ -29,7 +31,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
-from weirgen import capture, truth, wire  # noqa: E402
+from weirgen import capture, mail as mails, truth, wire  # noqa: E402
 
 CORPORA = ("/work/shared/corpus/sa-spam-1", "/work/shared/corpus/sa-easy-ham-1")  # used where they are
 CORPUS_MAX = 40  # files of each
@@ -173,11 +175,17 @@ def corpus():
             yield from (os.path.join(folder, name) for name in names)
 
 
+def program(build, name, below):
+    """-> its path in a build folder, installed or as meson leaves it; None when it is not there."""
+    paths = os.path.join(build, name), os.path.join(build, below, name)
+    return next((path for path in paths if os.access(path, os.X_OK)), None)
+
+
 class Bench:
     """The tools, a folder for their files, and the build they run."""
 
     def __init__(self, folder, build):
-        self.folder, self.environment = folder, dict(os.environ, WEIR_BUILD=build)
+        self.build, self.folder, self.environment = build, folder, dict(os.environ, WEIR_BUILD=build)
         self.rules = self.write("test.cf", RULES)
 
     def path(self, name):
@@ -239,7 +247,7 @@ def opinion(line):
 
 
 def compare_verdicts(clean, found):
-    other = [f"{file}: {opinion(line)}, clean {opinion(clean[file])}" for file, line in found.items()
+    other = [f"{file}: {opinion(line)}, not {opinion(clean[file])}" for file, line in found.items()
              if opinion(line) != opinion(clean[file])]
     return f"{len(other)} differ; {other[0]}" if other else None
 
@@ -310,6 +318,22 @@ def check_clean(found):
     check("clean/verdicts", not {"accept", "refuse"} <= verdicts and f"only {sorted(verdicts)}")
 
 
+def check_offline(bench, clean):
+    """The scanner sees what travels: lines that end in CRLF."""
+    folder, files = bench.path("offline"), sorted(clean)
+    os.mkdir(folder)
+    for number, name in enumerate(files):
+        with open(name, "rb") as source, open(os.path.join(folder, f"{number}.eml"), "wb") as copy:
+            copy.write(mails.to_crlf(source.read()))
+    run = subprocess.run([program(bench.build, "weirctl", "control"), "scan", "--json", "--rules", bench.rules, folder],
+                         capture_output=True, text=True, errors="replace", check=False)
+    found = {}
+    for line in map(json.loads, run.stdout.splitlines()):
+        found[files[int(os.path.basename(line["file"]).split(".")[0])]] = line
+    check("clean/offline", f"weirctl scan: {len(found)} of {len(files)} files, exit {run.returncode}: {run.stderr[-300:]}"
+          if len(found) != len(files) else compare_verdicts(found, clean))
+
+
 def check_untouched(bench, mail):
     rules = bench.write("nothing.cf", "body T_NEVER /weir-test-never-in-any-mail/\nscore T_NEVER 0.1\n")
     for name, arguments in (("clean", []), ("reorder", ["--reorder", ".05"]), ("vlan", ["--vlan", "7"])):
@@ -362,11 +386,6 @@ def make_model(folder):
     return folder
 
 
-def is_built(build):
-    return all(any(os.access(os.path.join(build, folder, name), os.X_OK) for folder in ("", below))
-               for name, below in (("weir-dataplane", "dataplane"), ("weirctl", "control")))
-
-
 def main():
     names = [argument for argument in sys.argv[1:] if argument != "--model"]
     unknown = set(names) - set(CAPTURES)
@@ -380,13 +399,15 @@ def main():
         check_tool(Bench(folder, model), small)
         build = model if "--model" in sys.argv else \
             os.path.abspath(os.environ.get("WEIR_BUILD") or os.path.join(ROOT, "build"))
-        if not is_built(build):
+        if not program(build, "weir-dataplane", "dataplane") or not program(build, "weirctl", "control"):
             print(f"skip captures: no weir-dataplane and weirctl in {build}")
             return 1 if failed else 0
         bench = Bench(folder, build)
         clean = check_capture(bench, "clean", mail, None)
         if clean:
             check_clean(clean)
+            if build != model:
+                check_offline(bench, clean)
             for name in names or CAPTURES:
                 if name != "clean":
                     check_capture(bench, name, small if name in SMALL_MAIL else mail, clean)
