@@ -276,12 +276,6 @@ end_replies(struct smtp_session *s, uint32_t already)
 
 /* --- commands ----------------------------------------------------------------------------------- */
 
-static bool
-has_word(struct span s)
-{
-    return s.len > 0;
-}
-
 /* "192.0.2.1" or "IPV6:2001:db8::1" (XCLIENT_README); else out is "". */
 static void
 copy_address(char *out, struct span value)
@@ -416,18 +410,18 @@ command_run(struct smtp_session *s, const struct command *c, uint32_t cmd)
     case VERB_XFORWARD: {
         struct span address = command_attribute(c->params, "ADDR");
 
-        if (has_word(address))
+        if (address.len > 0)
             copy_address(s->address_asked, address);
         return raise_event(s, EVENT_XCLIENT);
     }
     case VERB_UNKNOWN:
+    case VERB_XEXCH50:
         return raise_event(s, EVENT_COMMAND_UNKNOWN);
     case VERB_NOOP:
     case VERB_VRFY:
     case VERB_EXPN:
     case VERB_HELP:
     case VERB_QUIT:
-    case VERB_XEXCH50:
     case VERB_ETRN:
     case VERB_TURN:
     case VERB_CNT:
@@ -811,7 +805,16 @@ reply_to(struct smtp_session *s, unsigned kind, uint32_t cmd, unsigned code)
     case VERB_XFORWARD:
         reply_xclient(s, cmd, is_ok);
         break;
+    case VERB_TURN:
+        if (is_ok) { /* the roles are exchanged: the client's octets are replies now */
+            server_dropped(s);
+            smtp_to(s, SMTP_BLIND);
+            raise_server_event(s, EVENT_NOT_SMTP);
+        }
+        break;
     default:
+        if (is_go) /* the server waits for something that is no command */
+            raise_server_event(s, EVENT_REPLY_SYNTAX);
         break;
     }
     if (s->state == SMTP_SETTLE_WAIT && owed_cnt(s) == 0)

@@ -16,12 +16,32 @@
  * Everything that gets a reply counts: the connection itself (the greeting), each command line, each
  * AUTH continuation line, the end of DATA's text, each BDAT chunk. commands_cnt - replies_cnt is what the
  * server owes. When a message is refused, the caller answers for the commands that it withholds.
+ * A line counts at its LF, the end of DATA at its last octet, a BDAT chunk with its command line; LMTP
+ * (after LHLO) owes one reply for each recipient at the end of a message. So at SMTP_JUDGED the command
+ * that completed the message is counted; one that was cut short by an event in its middle is not, nor is
+ * the end of data that never came.
  *
  * States (changed only in smtp_to()):
  *
- *   PROXY -> COMMAND <-> DATA_WAIT -> DATA -> COMMAND      BDAT chunk -> COMMAND
- *               |  <-> AUTH_WAIT <-> AUTH_LINE
+ *   PROXY -> COMMAND <-> DATA_WAIT -> DATA -> COMMAND      COMMAND <-> CHUNK
+ *               |  <-> AUTH_WAIT <-> AUTH_LINE             COMMAND <-> SETTLE_WAIT
  *               |  <-> STARTTLS_WAIT -> BLIND              not SMTP -> BLIND
+ *
+ * SETTLE_WAIT: between the chunks of a message came a command other than BDAT (RSET, MAIL, RCPT ...).
+ * Whether the chunks before it still belong to the message hangs on the replies, so all of them are
+ * awaited. Without that, "RSET x", which servers refuse, would hide what was sent before it.
+ *
+ * Transactions: the rules are pinned at MAIL. message_mail and message_rcpt are called when the data
+ * begins (354, first chunk): refused recipients are left out; those not answered yet count as accepted. A
+ * refused chunk drops the message's data; a later chunk begins it anew, under the same envelope, and
+ * BDAT LAST is judged always, refused chunks or not: servers differ in what they then accept.
+ * At MESSAGE_CAP with an action that forwards, the message is passed on and judged unseen: that action as
+ * verdict, MESSAGE_CAP as cause.
+ *
+ * An event of the server's side whose action does not forward is told by the next smtp_client, which then
+ * reads nothing: SMTP_JUDGED, 0.
+ *
+ * At PIPELINE_CAP with an action that forwards, the next command waits for a reply (SMTP_WANT_REPLY).
  *
  * BLIND: what follows cannot be read (TLS); smtp_client and smtp_server then accept everything.
  *
@@ -54,7 +74,8 @@ enum starttls_policy { STARTTLS_PASS, STARTTLS_STRIP, STARTTLS_REFUSE };
 /* Shared by the sessions of a thread; read-only while they run. */
 struct smtp_config {
     enum starttls_policy starttls;
-    bool has_proxy_header; /* a PROXY v1 or v2 header comes first (required then) */
+    bool has_proxy_header; /* a PROXY v1 or v2 header comes first (required: else PROXY_BAD, and blind
+                            * if that forwards) */
 };
 
 struct smtp_session; /* smtp_session_size() octets of the caller's memory, aligned to 64 */
@@ -72,7 +93,8 @@ size_t smtp_client(struct smtp_session *s, uint8_t *octets, size_t len, enum smt
 void smtp_server(struct smtp_session *s, uint8_t *octets, size_t len);
 
 /* After SMTP_JUDGED, until the next call of smtp_client or smtp_fini. Not only messages are judged: an
- * event whose action is close or refuse outside a transaction gives a judgement with octets == 0. */
+ * event whose action does not forward gives one at once, with that action as verdict and the event as
+ * cause: of the message so far, or with octets == 0 when no data has begun. */
 const struct judgement *smtp_judgement(const struct smtp_session *s);
 
 /* Rule set of that judgement (for rule names); NULL if none. */
@@ -84,13 +106,13 @@ bool smtp_is_blind(const struct smtp_session *s);
 uint32_t smtp_commands_cnt(const struct smtp_session *s);
 uint32_t smtp_replies_cnt(const struct smtp_session *s);
 
-/* Envelope of the transaction last judged, same lifetime as smtp_judgement. Paths without angle
+/* Envelope of the transaction last judged (or going on), same lifetime as smtp_judgement. Paths without angle
  * brackets. rcpt idx < smtp_rcpt_cnt() (recorded ones; those the server refused are left out). */
 struct span smtp_mail_from(const struct smtp_session *s);
 unsigned smtp_rcpt_cnt(const struct smtp_session *s);
 struct span smtp_rcpt(const struct smtp_session *s, unsigned idx);
 
-/* 1 for the first message of the connection. */
+/* Messages judged so far, whole or in part: 1 when the first of the connection has been. */
 uint32_t smtp_message_number(const struct smtp_session *s);
 
 /* Client address from a PROXY header or XCLIENT as text, "" when there was none. */
