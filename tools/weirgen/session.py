@@ -39,7 +39,7 @@ class Network:
 
 
 class _Emission:
-    """`place` in the turn, then octets [start, end) of it; `original` unless it repeats on purpose."""
+    """Octets [start, end) of a turn at a `place` in its order; `conflict`: those seen are changed."""
 
     __slots__ = ("place", "start", "end", "conflict")
 
