@@ -30,7 +30,7 @@ parse_v1(struct proxy *p)
 {
     char text[PROXY_V1_LEN_MAX + 1];
     char *word[6], *at = text;
-    uint8_t binary[16];
+    uint8_t source[16], destination[16];
     int family;
 
     memcpy(text, p->octets, p->len);
@@ -52,10 +52,11 @@ parse_v1(struct proxy *p)
         family = AF_INET6;
     else
         return false;
-    if (inet_pton(family, word[2], binary) != 1 || !parse_port(word[4]) || !parse_port(word[5]))
+    if (inet_pton(family, word[2], source) != 1 || inet_pton(family, word[3], destination) != 1 ||
+        !parse_port(word[4]) || !parse_port(word[5]))
         return false;
-    inet_ntop(family, binary, p->address, sizeof(p->address));
-    return inet_pton(family, word[3], binary) == 1;
+    inet_ntop(family, source, p->address, sizeof(p->address));
+    return true;
 }
 
 /* The 16 fixed octets are there. */

@@ -289,7 +289,8 @@ drive_pump(struct drive *d)
             drive_judged(d);
         assert(smtp_commands_cnt(d->s) - smtp_replies_cnt(d->s) <= PIPELINE_MAX);
     }
-    memmove(d->waiting, d->waiting + at, d->waiting_len - at);
+    if (at > 0)
+        memmove(d->waiting, d->waiting + at, d->waiting_len - at);
     d->waiting_len -= at;
 }
 
