@@ -4,9 +4,11 @@
  * little-endian, all offsets from the start of the file:
  *
  *   struct image_header (magic, format version, total length, SHA-256 of the rest, Hyperscan version and
- *   platform, section table), then sections: strings, rules, meta programs, header targets, databases.
+ *   platform, section table), then sections: strings, rules, code (metas), order, targets, lists, databases.
+ *   The octets are described in image_format.h.
  *
- * Deterministic: the same rules give the same octets. Hostile: every offset, count and length is checked
+ * Deterministic: the same rules give the same octets, on the same Hyperscan and processor. It can be loaded by
+ * the same version of Hyperscan on a processor with the same features or more. Hostile: every offset, count and length is checked
  * against the file before use, and the checksum before anything else.
  *
  * Threads: none kept. */

@@ -12,6 +12,7 @@
 #ifndef WEIR_SCAN_IMAGE_FORMAT_H
 #define WEIR_SCAN_IMAGE_FORMAT_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -88,10 +89,10 @@ struct image_target {
     uint64_t database_len; /* 0: no database */
 };
 
-_Static_assert(sizeof(struct image_header) == 136 + 16 * SECTION_CNT, "no padding in the file");
-_Static_assert(sizeof(struct image_rule) == 24, "no padding in the file");
-_Static_assert(sizeof(struct image_target) == 48, "no padding in the file");
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are written as they are");
+static_assert(sizeof(struct image_header) == 136 + 16 * SECTION_CNT, "no padding in the file");
+static_assert(sizeof(struct image_rule) == 24, "no padding in the file");
+static_assert(sizeof(struct image_target) == 48, "no padding in the file");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are written as they are");
 
 /* Octets of the header before what the checksum covers. */
 enum { IMAGE_HASHED_FROM = 56 };

@@ -2,9 +2,12 @@
  *
  * So far: header (Name, Name:addr, :name, :raw, ALL, ToCc, EnvelopeFrom, MESSAGEID; =~ !~ exists:,
  * [if-unset: X]), body, rawbody, full, attachment (Weir's own), meta with && || ! ( ), score (the first
- * of four columns), describe. Everything else is reported by name and line, never silently dropped.
+ * of four columns), describe. Everything else is reported by name and line, never silently dropped: a rule of
+ * a kind that is not honoured yet is known by its name and never hits. As in SpamAssassin a later definition
+ * replaces an earlier one, a score of 0 switches a rule off, and a header that is absent reads as ''.
  *
- * Diagnostics are kept in order: "FILE:LINE:COLUMN: error|warning: text". An error makes the list
+ * Diagnostics are kept in order: "FILE:LINE:COLUMN: error|warning: text", followed by the
+ * source line and a caret, both indented by four blanks. An error makes the list
  * unusable for image_build; a warning names a line that is not honoured.
  *
  * Owns:    rule_list owns every string in it.

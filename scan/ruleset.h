@@ -32,7 +32,9 @@ uint32_t ruleset_generation(const struct ruleset *rs);
 /* SHA-256 of the image's content, 64 hex digits and a NUL. Lives as long as rs. */
 const char *ruleset_digest(const struct ruleset *rs);
 
-/* Rules that can be reported (sub-rules `__X` included). idx < rule_cnt. */
+/* Rules, which is also the bits that a message needs (struct hits): those that can be reported, sub-rules
+ * `__X`, and after them an inner rule for each `header X H !~ /re/` (whether re matched; it bears X's name,
+ * scores 0 and is never reported). idx < rule_cnt. */
 uint32_t ruleset_rule_cnt(const struct ruleset *rs);
 const char *ruleset_rule_name(const struct ruleset *rs, uint32_t idx);
 int32_t ruleset_rule_score_milli(const struct ruleset *rs, uint32_t idx);

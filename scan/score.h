@@ -37,8 +37,10 @@ struct judgement {
     uint16_t rules[JUDGEMENT_RULES_MAX];
 };
 
-/* Evaluates negated header rules and metas (bits are added to h), sums, and fills verdict, score_milli,
- * generation and rules of j; events and cause are the caller's. h belongs to rs. */
+/* Evaluates negated header rules and metas (bits are added to h, none is taken away, so it may be called
+ * again), sums, and fills verdict, score_milli, generation and rules of j; events and cause are the caller's.
+ * h belongs to rs, and every header target was offered: a target that never was counts as `!~` did not match,
+ * so its rules hit. The sum saturates below INT32_MAX. */
 void score_evaluate(const struct ruleset *rs, struct hits *h, const struct thresholds *t,
                     struct judgement *j);
 

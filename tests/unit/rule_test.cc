@@ -1,0 +1,189 @@
+#include "scan/rule.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+
+#include "scan/image.h"
+
+namespace {
+
+/* Diagnostics of parsing and compiling, without the source and caret lines unless `with_caret`. */
+std::string
+diagnose(const std::string &text, bool with_caret = false)
+{
+    rule_list *l = rule_list_new();
+    void *image = nullptr;
+    size_t len = 0;
+    bool parsed = rule_list_parse(l, "r.cf", text.data(), text.size()) == 0;
+    EXPECT_EQ(parsed, rule_list_errors(l) == 0);
+    bool built = image_build(l, &image, &len) == 0;
+    EXPECT_EQ(built, rule_list_errors(l) == 0);
+    std::string all = rule_list_diagnostics(l), out;
+    rule_list_free(l);
+    free(image);
+    for (size_t at = 0; at < all.size();) {
+        size_t end = all.find('\n', at) + 1;
+        if (with_caret || all[at] != ' ')
+            out += all.substr(at, end - at);
+        at = end;
+    }
+    return out;
+}
+
+TEST(Rule, WhatIsRightIsSilent)
+{
+    EXPECT_EQ(diagnose("# comment\n"
+                       "\n"
+                       "header A Subject =~ /foo/i\r\n"
+                       "  header   B From:addr   !~   m{a/b}xs   [if-unset: none of them]  # note\n"
+                       "header C exists:X-Mailer\n"
+                       "header C1 exists:X-Mailer:\n"
+                       "header D ALL =~ m,^x:,m\n"
+                       "header D1 To:=~/x/\n"
+                       "header E From:name =~ /x/\nheader F Received:raw =~ qr/x/\n"
+                       "body G /a\\#b\\/c/\nrawbody H m<a<b>\nfull I /\\xff/\nattachment J m|PK|\n"
+                       "BODY G2 /x/  # y/\n"
+                       "meta K (A && !B) || __L\nbody __L /x*/\n"
+                       "score A 1\nscore B -2.5 1 1 1\nscore C 0\ndescribe A what it is\n"),
+              "");
+}
+
+TEST(Rule, ErrorsNameFileLineColumn)
+{
+    const struct {
+        const char *text;
+        const char *said;
+    } cases[] = {
+        { "body", "r.cf:1:5: error: a rule name is missing\n" },
+        { "body 9A /x/", "r.cf:1:6: error: a rule name has letters, digits and _ only and begins with no digit\n" },
+        { "body A-B /x/", "r.cf:1:7: error: a rule name has letters, digits and _ only and begins with no digit\n" },
+        { "\n\n\tbody A x", "r.cf:3:9: error: a regex in / / or m{ } is expected here\n" },
+        { "body A /x", "r.cf:1:9: error: the regex does not end in its delimiter and flags\n" },
+        { "body A /x/iq", "r.cf:1:12: error: a regex flag that is not i, m, s or x\n" },
+        { "body A /a/b/", "r.cf:1:10: error: the delimiter stands unescaped inside the regex\n" },
+        { "header A Subject = /x/", "r.cf:1:18: error: `=~` or `!~` is expected here\n" },
+        { "header A =~ /x/", "r.cf:1:10: error: a header name is expected here\n" },
+        { "header A exists:To:addr", "r.cf:1:24: error: exists: takes one header name\n" },
+        { "meta A B &&", "r.cf:1:12: error: a rule name is missing at the end\n" },
+        { "meta A (B", "r.cf:1:8: error: `(` without `)`\n" },
+        { "body A /x/\nscore A x", "r.cf:2:9: error: a score is a number from -100000 to 100000\n" },
+        { "body A /x/\nscore A 1 2", "r.cf:2:9: error: a rule has 1 score or 4\n" },
+        { "body A /x/\nscore A 1e3", "r.cf:2:9: error: a score is a number from -100000 to 100000\n" },
+        { "body A /x/\nscore A 100001", "r.cf:2:9: error: a score is a number from -100000 to 100000\n" },
+        { "endif", "r.cf:1:1: error: `endif` without `if`\n" },
+        { "body A /(x/i", "r.cf:1:9: error: A: Missing close parenthesis for group started at index 0\n" },
+        { "body A /ab[[:foo:]]/", "r.cf:1:12: error: A: Invalid POSIX named class at index 3\n" },
+        { "body A m{ab(x}x", "r.cf:1:12: error: A: Missing close parenthesis for group started at index 6\n" },
+        { "body A /a\\#\\#(x/", "r.cf:1:14: error: A: Missing close parenthesis for group started at index 3\n" },
+        { "body A /(?=x)y/", "r.cf:1:9: error: A: Zero-width assertions are not supported\n" },
+        { "body A /(x/\nbody B /ok/\nheader C To =~ /x{3,1}/",
+          "r.cf:3:18: error: C: Invalid repeat at index 1\n" },
+    };
+    for (const auto &t : cases) {
+        std::string said = diagnose(t.text);
+        EXPECT_NE(said.find(t.said), std::string::npos) << t.text << "\n" << said;
+    }
+    EXPECT_EQ(diagnose(std::string("body A /x\0/", 11)), "r.cf:1:10: error: a NUL\n");
+    EXPECT_EQ(diagnose("body A /" + std::string(65536, 'x') + "/"),
+              "r.cf:1:1: error: a line longer than 65536 octets\n");
+}
+
+TEST(Rule, EveryPatternThatDoesNotCompileIsNamed)
+{
+    EXPECT_EQ(diagnose("body A /(x/\nbody B /ok/\nbody C /(?=x)y/\nheader D To =~ /)/\n"),
+              "r.cf:1:9: error: A: Missing close parenthesis for group started at index 0\n"
+              "r.cf:3:9: error: C: Zero-width assertions are not supported\n"
+              "r.cf:4:17: error: D: Unmatched parentheses at index 0\n")
+        << "one a rule, in order";
+}
+
+TEST(Rule, TheCaretStandsBelowTheOctet)
+{
+    EXPECT_EQ(diagnose("body A\t/ab(c/i # x\n", true),
+              "r.cf:1:11: error: A: Missing close parenthesis for group started at index 2\n"
+              "    body A\t/ab(c/i # x\n"
+              "          \t   ^\n");
+    std::string far = diagnose("body A /" + std::string(500, 'x') + "(\x1b/", true);
+    EXPECT_NE(far.find("r.cf:1:509: error"), std::string::npos);
+    EXPECT_NE(far.find("    " + std::string(60, 'x') + "(?/\n    " + std::string(60, ' ') + "^\n"),
+              std::string::npos)
+        << far;
+}
+
+TEST(Rule, WhatIsNotHonouredIsAWarning)
+{
+    EXPECT_EQ(diagnose("tflags A nice\nbody A /x/\npriority A 5\nlang de describe A x\n"),
+              "r.cf:1:1: warning: `tflags` is not honoured yet\n"
+              "r.cf:3:1: warning: `priority` is not honoured yet\n"
+              "r.cf:4:1: warning: `lang` is not honoured yet\n");
+    EXPECT_EQ(diagnose("uri A /x/\nheader B eval:f()\nbody C eval:f()\nmeta D A + B > 1\n"
+                       "header E X-Spam-Relays-External =~ /x/\nheader F To:host =~ /x/\n"
+                       "meta G A || B || C || D || E || F\n"),
+              "r.cf:1:1: warning: `uri` is not honoured yet: A never hits\n"
+              "r.cf:2:10: warning: `eval:` is not honoured yet: B never hits\n"
+              "r.cf:3:8: warning: `eval:` is not honoured yet: C never hits\n"
+              "r.cf:4:10: warning: operator `+` is not honoured yet: D never hits\n"
+              "r.cf:5:10: warning: this pseudo-header is not honoured yet: E never hits\n"
+              "r.cf:6:10: warning: this header modifier is not honoured yet: F never hits\n")
+        << "and G has no undefined name";
+}
+
+TEST(Rule, AConditionalBlockIsOneWarning)
+{
+    EXPECT_EQ(diagnose("body A /x/\n  ifplugin Foo\nbody A /y/\nif 1\nbogus (\nendif\nelse\nbody A /z/\nendif\n"
+                       "body B /x/\n"),
+              "r.cf:2:3: warning: `ifplugin` is not honoured yet: everything up to its `endif` is skipped\n");
+    EXPECT_EQ(diagnose("if 1\nbody A /x/\n"),
+              "r.cf:1:1: warning: `if` is not honoured yet: everything up to its `endif` is skipped\n"
+              "r.cf:1:1: error: without `endif`\n");
+}
+
+TEST(Rule, TheLaterDefinitionWins)
+{
+    EXPECT_EQ(diagnose("body A /x/\nheader A To =~ /y/\n"),
+              "r.cf:2:8: warning: A replaces its definition at r.cf:1\n");
+}
+
+TEST(Rule, NamesWithoutARule)
+{
+    EXPECT_EQ(diagnose("score A 1\nmeta B A && C\n"),
+              "r.cf:1:7: warning: a score for A, which no rule defines\n"
+              "r.cf:2:8: warning: B: no rule is named A; it counts 0\n"
+              "r.cf:2:13: warning: B: no rule is named C; it counts 0\n");
+}
+
+TEST(Rule, ACycleIsAnErrorAtARuleOfIt)
+{
+    EXPECT_EQ(diagnose("meta A B\nmeta B C || X\nmeta C !D\nmeta D B\nbody X /x/\n"),
+              "r.cf:3:6: error: C depends on itself: C -> D -> B -> C\n");
+    EXPECT_EQ(diagnose("\n meta A A\n"), "r.cf:2:7: error: A depends on itself: A -> A\n");
+}
+
+TEST(Rule, AFolderIsReadInNameOrder)
+{
+    char dir[] = "/tmp/weir-rule-XXXXXX";
+    ASSERT_TRUE(mkdtemp(dir));
+    std::string d = dir;
+    std::ofstream(d + "/20.cf") << "body A /x/\n";
+    std::ofstream(d + "/10.cf") << "body A /y/\n";
+    std::ofstream(d + "/30.txt") << "garbage\n";
+    rule_list *l = rule_list_new();
+    EXPECT_EQ(rule_list_read(l, dir), 0);
+    EXPECT_EQ(rule_list_cnt(l), 1u);
+    EXPECT_EQ(std::string(rule_list_diagnostics(l)).find(d + "/20.cf:1:6: warning: A replaces its definition at " +
+                                                          d + "/10.cf:1\n"),
+              0u)
+        << rule_list_diagnostics(l);
+    EXPECT_EQ(rule_list_read(l, (d + "/none").c_str()), -1);
+    EXPECT_EQ(rule_list_errors(l), 1u);
+    rule_list_free(l);
+    for (const char *f : { "/10.cf", "/20.cf", "/30.txt" })
+        unlink((d + f).c_str());
+    rmdir(dir);
+}
+
+} // namespace
