@@ -1,8 +1,9 @@
 /* flow: one TCP connection to an SMTP port, and a core's table of them.
  *
  * Every packet of a connection reaches the core that owns its flow, so the table has one writer and no
- * lock. A record is found by its key through a seeded hash (flow_key_hash): buckets of one cache line
- * hold 16-bit tags and record numbers, so a miss costs one line and a hit two.
+ * lock. A record is found by its key through a seeded hash (flow_hash): buckets of one cache line hold
+ * eight 16-bit tags and record numbers, so a miss costs one line and a hit two. A ninth key in a bucket
+ * goes to a chained spare one; adding fails only when all records are in use.
  *
  * States (changed only in flow_to(), tcp.c):
  *
@@ -61,6 +62,7 @@ struct flow {
     uint8_t pair;
     uint32_t reuse_isn;
     uint32_t record; /* its number in the table */
+    uint32_t hash;   /* it was added with */
     uint64_t seen_ms;
     uint64_t events;     /* EVENT_BIT set of the TCP events seen */
     uint64_t stalled_ms; /* since when client octets wait for a reply; 0: they do not */

@@ -38,8 +38,8 @@ enum fragment_result {
 struct datagram {
     struct rte_mbuf *mbufs[FRAGMENT_PIECES_MAX]; /* in order of arrival */
     unsigned mbuf_cnt;
-    uint8_t *frame; /* COMPLETE: the datagram as one frame, IP header without fragmentation; parses as
-                       PACKET_TCP. Valid until the next call on the table */
+    uint8_t *frame; /* COMPLETE: the datagram as one frame, IP header without fragmentation. To be
+                       parsed: PACKET_TCP, or BAD, or (behind IPv6 extension headers) OTHER. Valid until the next call on the table */
     uint32_t frame_len;
 };
 

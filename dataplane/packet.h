@@ -1,11 +1,13 @@
 /* packet: bounds-checked views of one Ethernet frame.
  *
- *   | Ethernet | VLAN* (<= 2, 0x8100 or 0x88a8) | IPv4 options | or IPv6 extension headers | TCP | payload |
+ *   | Ethernet | VLAN* (<= 2: 0x8100, 0x88a8, 0x9100) | IPv4 options | or IPv6 extension headers | TCP | payload |
  *     0                                l3_off                                    l4_off  payload_off
  *
  * packet_parse() reads a frame once and never past `len`; it changes nothing. Lengths that disagree make
  * the packet PACKET_BAD when it is TCP (dropped and counted, as the receiver would), else PACKET_OTHER.
- * Octets after the IP total length are Ethernet padding, not payload.
+ * Octets after the IP total length are Ethernet padding, not payload. IPv6: up to 8 extension headers and
+ * 256 octets of them are read through; TCP behind more, or behind a payload length of 0, is PACKET_BAD and
+ * not PACKET_OTHER, because receivers may accept it (Linux does) and it must not pass unread.
  *
  * Threads: pure functions.
  * Source:  RFC 791, 8200, 9293, 7323; IEEE 802.1Q, 802.1ad. */
@@ -23,7 +25,9 @@ extern "C" {
 enum packet_kind {
     PACKET_OTHER,    /* not TCP, or nothing we read: forwarded as it is */
     PACKET_TCP,      /* every field below holds */
-    PACKET_FRAGMENT, /* IPv4 or IPv6 fragment of a TCP segment: key without ports, frag_* hold */
+    PACKET_FRAGMENT, /* IPv4 or IPv6 fragment of a TCP segment: key without ports, frag_* hold. IPv6: also
+                        those whose first piece begins with an extension header that may lead to TCP, and
+                        atomic ones (RFC 6946) */
     PACKET_BAD       /* claims to be TCP over IP but its lengths do not fit */
 };
 
@@ -82,7 +86,7 @@ struct packet {
 /* Fills *p from the frame; p->frame borrows it. */
 enum packet_kind packet_parse(struct packet *p, uint8_t *frame, size_t len);
 
-/* Sum of a PACKET_TCP's segment and pseudo-header is right. Reads the whole segment. */
+/* The sums of a PACKET_TCP's IPv4 header and of its segment with pseudo-header are right. Reads all of it. */
 bool packet_checksum_is_right(const struct packet *p);
 
 /* Writes IPv4 header and TCP checksums of a PACKET_TCP anew, after its octets were changed. */
@@ -95,7 +99,7 @@ void packet_trim(struct packet *p, uint32_t payload_len);
 /* Clears URG and the urgent pointer and writes the checksums. */
 void packet_clear_urgent(struct packet *p);
 
-/* Seeded hash of a key, the same for both directions. A sender cannot aim at a bucket or a core without
+/* Seeded hash of a key (XXH3), the same for both directions. A sender cannot aim at a bucket or a core without
  * the seed. `addresses_only` leaves the ports out (fragments go where hash says, then are steered anew). */
 uint32_t flow_key_hash(const struct flow_key *k, uint64_t seed, bool addresses_only);
 

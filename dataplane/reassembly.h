@@ -13,9 +13,11 @@
  * chunk, so one-octet segments cost one octet. Chunks are looked up from the end.
  *
  * Owns:    its chunks. Threads: one core's.
- * Limits:  octets_max (octets kept in this direction, in order and early together) and
- *          REASSEMBLY_EARLY_MAX separate early runs; the pool itself. At a limit an insert is refused and
- *          nothing is changed: the caller drops the packet, TCP sends it again.
+ * Limits:  octets_max: nothing at or beyond una + octets_max is kept. (A span, not a sum: so early octets
+ *          never use up the room of the gap before them, which would lock the connection.)
+ *          REASSEMBLY_EARLY_MAX chunks that came beyond a gap, until acknowledged; the pool, of which
+ *          the last eighth is kept from such chunks. At a limit an insert is refused and nothing is
+ *          changed: the caller drops the packet, TCP sends it again.
  * Fails:   store_pool_init (-ENOMEM); insert (-ENOBUFS). */
 #ifndef WEIR_DATAPLANE_REASSEMBLY_H
 #define WEIR_DATAPLANE_REASSEMBLY_H
@@ -29,15 +31,17 @@ extern "C" {
 #endif
 
 enum {
-    CHUNK_LEN = 2048 - 32,    /* octets in a chunk, so that a chunk with its head is 2 KiB */
-    REASSEMBLY_EARLY_MAX = 256 /* early chunks in a direction */
+    CHUNK_LEN = 2048 - 24,      /* octets in a chunk, so that a chunk with its head is 2 KiB */
+    REASSEMBLY_EARLY_MAX = 256, /* chunks beyond a gap in a direction: 512 KiB, or one-octet segments */
+    STORE_RESERVE_PART = 8      /* 1/8 of the pool is for octets in order only */
 };
 
 struct chunk {
     struct chunk *next, *prev;
     uint32_t seq;   /* of octets[0] */
     uint16_t len;   /* <= CHUNK_LEN */
-    uint8_t is_early; /* these octets were forwarded before their turn */
+    uint8_t is_early;  /* these octets were forwarded before their turn */
+    uint8_t is_gapped; /* came beyond a gap: counted in early_cnt */
     uint8_t octets[CHUNK_LEN];
 };
 
@@ -47,6 +51,7 @@ struct store_pool {
     size_t memory_len;
     struct chunk *free_list;
     uint32_t free_cnt, chunk_cnt;
+    uint32_t touched_cnt; /* chunks beyond were never used, and cost no memory yet */
 };
 
 int store_pool_init(struct store_pool *p, uint32_t chunk_cnt, int node);
@@ -59,9 +64,10 @@ struct reassembly {
     uint32_t nxt;              /* first octet not yet seen in order */
     uint32_t octets;           /* kept */
     uint32_t octets_max;
-    uint32_t early_cnt;        /* early chunks beyond nxt */
+    uint32_t early_cnt;        /* chunks that came beyond a gap and are still kept */
 };
 
+/* octets_max < 2^30. */
 void reassembly_init(struct reassembly *r, struct store_pool *pool, uint32_t first_seq,
                      uint32_t octets_max);
 void reassembly_fini(struct reassembly *r);
@@ -90,7 +96,8 @@ bool reassembly_early_run(const struct reassembly *r, uint32_t seq, uint32_t *st
 bool reassembly_next_unsent(const struct reassembly *r, uint32_t from, uint32_t to, uint32_t *start,
                             uint32_t *len);
 
-/* The receiver acknowledged all before `ack` (una < ack <= nxt; else ignored): chunks are given back. */
+/* The receiver acknowledged all before `ack` (una < ack <= nxt; else ignored: the caller takes off one for a
+ * FIN and does not offer acknowledgments of octets not seen): chunks are given back. */
 void reassembly_ack(struct reassembly *r, uint32_t ack);
 
 #ifdef __cplusplus

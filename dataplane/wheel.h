@@ -10,6 +10,7 @@
 #define WEIR_DATAPLANE_WHEEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -23,10 +24,11 @@ struct timer {
 };
 
 struct wheel {
-    struct timer *slots; /* list heads, a power of two of them */
+    struct timer *slots; /* list heads, a power of two of them, and one for timers set into the past */
     uint32_t slot_cnt;
     uint32_t tick_ms;
-    uint64_t tick; /* the next one to be looked at */
+    uint64_t tick;   /* the first one that still lies ahead */
+    uint64_t behind; /* <= tick: the first whose slot is not emptied yet; a budget may leave some */
 };
 
 int wheel_init(struct wheel *w, uint32_t slot_cnt, uint32_t tick_ms, uint64_t now_ms);
@@ -38,12 +40,17 @@ timer_is_set(const struct timer *t)
     return t->next != NULL;
 }
 
-/* Sets or moves. A due time in the past fires at the next advance. */
+/* Sets or moves. The timer fires at the first advance whose time is not before the due time rounded up to
+ * a tick; when that tick was already looked at, at the next advance (not the running one). t is zeroed
+ * before its first use. */
 void timer_set(struct wheel *w, struct timer *t, uint64_t due_ms);
+
+/* t need not be set. */
 void timer_cancel(struct timer *t);
 
 /* Fires what is due, at most `budget` callbacks (the rest at the next call), each at most once and never
- * before its time. The callback may set, cancel and free any timer. Returns how many fired. */
+ * before its time. A timer is not set any more when its callback runs; the callback may set, cancel and
+ * free any timer. Returns how many fired; when that is the budget, more may be due. */
 unsigned wheel_advance(struct wheel *w, uint64_t now_ms, unsigned budget,
                        void (*fire)(struct timer *t, void *arg), void *arg);
 
