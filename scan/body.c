@@ -40,10 +40,14 @@ find_special(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
+/* What follows a CRLF leaves both readings in the middle of a line, or is another CRLF: an empty line
+ * is read the same from the middle of a line. `p` is before `end`. */
 static bool
-is_plain(uint8_t c)
+is_plain(const uint8_t *p, const uint8_t *end)
 {
-    return c != '.' && c != '\r' && c != '\n' && c != 0;
+    if (*p == '\r')
+        return end - p >= 2 && p[1] == '\n';
+    return *p != '.' && *p != '\n' && *p != 0;
 }
 
 /* Adds text octets to the line; true when this makes it too long. */
@@ -57,7 +61,7 @@ count_text(struct body *b, size_t n)
     return true;
 }
 
-/* Reads on from octets[i] while the state stays (BODY_TEXT, BODY_IN_LINE): whole lines of ordinary
+/* Reads on from octets[i] while the state can stay (BODY_TEXT, BODY_IN_LINE): whole lines of ordinary
  * text. Returns where it stopped; *too_long: octet before that is the 999th of its line. */
 static size_t
 read_text(struct body *b, const uint8_t *octets, size_t i, size_t len, bool *too_long)
@@ -78,9 +82,15 @@ read_text(struct body *b, const uint8_t *octets, size_t i, size_t len, bool *too
         i += n;
         if (q == end)
             return i;
+        if (*q == 0 && (b->raised & EVENT_BIT(EVENT_NUL)) &&
+            (b->line_len < TEXT_LINE_MAX || !check_len)) {
+            count_text(b, 1);
+            i++;
+            continue;
+        }
         if (end - q < 3 || q[0] != '\r' || q[1] != '\n')
             return i;
-        if (!is_plain(q[2]) && !b->is_chunked)
+        if (!is_plain(q + 2, end) && !b->is_chunked)
             return i;
         b->line_len = 0;
         i += 2;
@@ -199,6 +209,11 @@ body_data(struct body *b, const uint8_t *octets, size_t len, struct body_step *s
     while (i < len && step->events == 0) {
         enum octet_is is;
 
+        if (b->strict == BODY_BOL && b->loose == BODY_AFTER_LF && octets[i] != '.' &&
+            octets[i] != '\n' && octets[i] != 0) {
+            b->strict = BODY_TEXT; /* where this octet would lead, or is read as it is here */
+            b->loose = BODY_IN_LINE;
+        }
         if (b->strict == BODY_TEXT && b->loose == BODY_IN_LINE) {
             bool too_long;
 

@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
     if (len < 1 || len > 16384)
         return 0;
     for (unsigned i = 0; i < 3; i++)
-        dialogue(&traces[i], i < 2 ? i : 2 + octets[len - 1], octets[0], octets + 1, len - 1);
+        dialogue(&traces[i], i < 2 ? i : 2u + octets[len - 1], octets[0], octets + 1, len - 1);
     for (unsigned i = 1; i < 3; i++) {
         if (strcmp(traces[0].text, traces[i].text) != 0) {
             fprintf(stderr, "--- whole\n%s--- split %u\n%s", traces[0].text, i, traces[i].text);

@@ -142,6 +142,8 @@ void
 message_event(struct message *m, enum event e)
 {
     assert(!m->has_ended);
+    if (m->events & EVENT_BIT(e))
+        return; /* as message.c: each event counts once a message */
     m->events |= EVENT_BIT(e);
     m->sc->event_cnt[e]++;
     trace_put(fake_trace, "event %s at %llu\n", event_name(e), (unsigned long long)m->octets);
