@@ -8,7 +8,7 @@
  * "one generation per message". At most SWAP_RESIDENT_MAX sets are in memory; a publish beyond that waits
  * for the oldest to drain, within a time that the caller gives, and else is refused.
  *
- * Threads: publish/reap/fini: the agent. live/quiescent/online/offline: each core, lock-free. */
+ * Threads: publish/settle/reap/free: the agent. live/quiescent/online/offline: each core, lock-free. */
 #ifndef WEIR_DATAPLANE_SWAP_H
 #define WEIR_DATAPLANE_SWAP_H
 
@@ -32,6 +32,10 @@ void swap_free(struct swap *s);
 
 /* 0; -EBUSY when SWAP_RESIDENT_MAX sets are still in use after wait_ms (rs stays the caller's). */
 int swap_publish(struct swap *s, struct ruleset *rs, unsigned wait_ms);
+
+/* Waits until every core that is online has passed a quiescent state since the last publish: from then on
+ * nobody begins a message under an older set. False: not within wait_ms (the swap itself stands). */
+bool swap_settle(struct swap *s, unsigned wait_ms);
 
 /* Frees what has drained; never waits. Returns sets still resident. */
 unsigned swap_reap(struct swap *s);
