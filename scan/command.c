@@ -21,10 +21,11 @@ verb_name(enum verb v)
     return (unsigned)v < VERB_CNT ? names[v] : "?";
 }
 
+/* What servers that use isspace() take for blanks: "\fDATA" must not pass as an unknown command. */
 static bool
 is_blank(uint8_t c)
 {
-    return c == ' ' || c == '\t';
+    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static struct span
@@ -164,7 +165,7 @@ parse_path(struct command *c, struct span s, const char *keyword)
 }
 
 /* RFC 3030 2: "BDAT" SP chunk-size [ SP "LAST" ]. Where the octets of a chunk end hangs on this line,
- * so only what every server reads alike is valid: no signs, no hex, no leftovers. */
+ * so only what every server reads alike is valid: no signs, no hex, no leftovers, blanks are spaces. */
 static void
 parse_bdat(struct command *c, struct span s)
 {
@@ -172,6 +173,10 @@ parse_bdat(struct command *c, struct span s)
     uint64_t n = 0;
 
     c->is_valid = false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < ' ')
+            return;
+    }
     size = take_token(&rest);
     rest = skip_blanks(rest);
     last = take_token(&rest);

@@ -737,6 +737,17 @@ reply_data(struct smtp_session *s, uint32_t cmd, bool is_go)
     begin_data(s, cmd);
 }
 
+/* A 354 to what was not read as DATA: the server has read some line in another way (a CR as its end, say)
+ * and takes for message what follows. Then it is one: nothing is accepted unjudged. */
+static void
+reply_354_unasked(struct smtp_session *s, uint32_t cmd)
+{
+    if (s->state != SMTP_COMMAND || s->line.total != 0 || owed_cnt(s) != 0 || s->is_judged)
+        return;
+    smtp_to(s, SMTP_DATA_WAIT);
+    reply_data(s, cmd, true);
+}
+
 static void
 reply_mail(struct smtp_session *s, uint32_t cmd, bool is_accepted)
 {
@@ -815,6 +826,8 @@ reply_to(struct smtp_session *s, unsigned kind, uint32_t cmd, unsigned code)
     default:
         if (is_go) /* the server waits for something that is no command */
             raise_server_event(s, EVENT_REPLY_SYNTAX);
+        if (code == 354)
+            reply_354_unasked(s, cmd);
         break;
     }
     if (s->state == SMTP_SETTLE_WAIT && owed_cnt(s) == 0)
@@ -830,6 +843,8 @@ reply_end(struct smtp_session *s, unsigned code)
         /* A 421 may come at any time: the server is closing (RFC 5321 3.8). */
         if (code != 421)
             raise_server_event(s, EVENT_REPLY_UNSOLICITED);
+        if (code == 354)
+            reply_354_unasked(s, cmd);
         return;
     }
     s->replies_cnt++;
@@ -840,9 +855,12 @@ reply_end(struct smtp_session *s, unsigned code)
 static bool
 is_ehlo_reply(const struct smtp_session *s)
 {
-    uint8_t kind = s->ring[s->replies_cnt % PIPELINE_MAX];
+    uint8_t kind;
 
-    return owed_cnt(s) > 0 && (kind == VERB_EHLO || kind == VERB_LHLO);
+    if (owed_cnt(s) == 0)
+        return false;
+    kind = s->ring[s->replies_cnt % PIPELINE_MAX];
+    return kind == VERB_EHLO || kind == VERB_LHLO;
 }
 
 void

@@ -54,6 +54,7 @@ TEST(Command, EveryVerbInAnyCase)
             c = (char)tolower(c);
         EXPECT_EQ(parse(name + " x").verb, v);
         EXPECT_EQ(parse(" \t" + name).verb, v);
+        EXPECT_EQ(parse("\f" + name + "\v").verb, v);
         EXPECT_EQ(parse(name + "x").verb, VERB_UNKNOWN);
         EXPECT_EQ(parse(name.substr(1)).verb, VERB_UNKNOWN);
     }
@@ -117,7 +118,7 @@ TEST(Command, Bdat)
     EXPECT_EQ(parse("BDAT  0000000012  ").size, 12u);
     for (const char *bad : {"BDAT", "BDAT ", "BDAT LAST", "BDAT -1", "BDAT +1", "BDAT 0x10", "BDAT 1x", "BDAT 1.0",
                             "BDAT 2147483649", "BDAT 18446744073709551617", "BDAT 1 LASTX", "BDAT 1 FIRST",
-                            "BDAT 1 LAST x", " BDAT 1", "BDAT 00000000001"}) {
+                            "BDAT 1 LAST x", "BDAT\t1", "BDAT 1\vLAST", " BDAT 1", "BDAT 00000000001"}) {
         EXPECT_FALSE(parse(bad).is_valid) << bad;
         EXPECT_EQ(parse(bad).size, 0u) << bad;
     }

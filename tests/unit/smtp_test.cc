@@ -179,6 +179,9 @@ dialogues()
         after("cap defers", {MAIL}, capped(VERDICT_DEFER)),
         after("cap accepts", {MAIL, OK2, {'C', "DATA\r\n"}, {'S', "354 x\r\n"}, {'C', "x\r\n.\r\n"}}, capped(VERDICT_ACCEPT)),
         after("data without mail", {{'C', "DATA\r\n"}, {'S', "354 x\r\n"}, {'C', "EVIL\r\n.\r\n"}}),
+        after("data after a form feed", {MAIL, OK2, {'C', "\fDATA\v\r\n"}, {'S', "354 x\r\n"}, {'C', "EVIL\r\n.\r\n"}}),
+        after("data after a bare cr", {MAIL, OK2, {'C', "NOOP\rDATA\r\n"}, {'S', "250 x\r\n354 x\r\n"}, {'C', "EVIL\r\n.\r\n"}}),
+        after("354 to an unknown verb", {MAIL, OK2, {'C', "XDATA\r\n"}, {'S', "354 x\r\n"}, {'C', "EVIL\r\n.\r\n"}}),
         {"lmtp", {}, {HELLO, {'C', "LHLO a\r\n"}, EHLO_OK, {'C', mail + "RCPT TO:<e@f>\r\nDATA\r\n"}, {'S', "250 a\r\n250 a\r\n250 a\r\n354 a\r\n"}, {'C', "x\r\n.\r\n"}, {'S', "250 a\r\n"}}},
     };
 }
@@ -379,6 +382,14 @@ TEST(Smtp, MessageCap)
 TEST(Smtp, DataWithoutMailIsJudged)
 {
     expect("data without mail", {"JUDGED refuse cause none octets 6"});
+}
+
+/* However the server came to read the message, it is judged before its end. */
+TEST(Smtp, DataThatWasNotAskedForIsJudged)
+{
+    expect("data after a form feed", {"JUDGED refuse cause none octets 6", "command-syntax=1"});
+    expect("data after a bare cr", {"mail a@b\nrcpt c@d\nend", "JUDGED refuse cause none octets 6", "reply-unsolicited=1"});
+    expect("354 to an unknown verb", {"JUDGED refuse cause none octets 6", "reply-syntax=1"});
 }
 
 TEST(Smtp, EmptyCallsAreHarmless)
