@@ -5,11 +5,14 @@
  * came when the segment is forwarded unchanged. Fragments of other protocols are not held at all
  * (packet_parse calls them PACKET_OTHER).
  *
- * An overlap that differs, or a length that contradicts, drops the whole datagram, as RFC 5722 asks for
- * IPv6 and as receivers do for IPv4; an equal duplicate is dropped alone.
+ * A piece that overlaps others, or a length that contradicts, drops the whole datagram, as RFC 5722 asks for
+ * IPv6 and as receivers do for IPv4, and pieces of the same id are dropped until the timeout. A piece that
+ * brings only octets that are there, and the same ones, is dropped alone; so is one whose IPv4 header sum
+ * is wrong, as the receiver would not take it. IPv6 atomic fragments are complete at once (RFC 6946).
  *
  * Owns:    the mbufs of incomplete datagrams. Threads: one core's.
- * Limits:  FRAGMENT_PIECES_MAX a datagram; table size; age. At a limit the oldest datagram goes.
+ * Limits:  FRAGMENT_PIECES_MAX a datagram; table size; age. Beyond the
+ *          pieces or 65,535 octets the datagram goes; beyond the table the oldest one.
  * Fails:   fragment_table_new (NULL). */
 #ifndef WEIR_DATAPLANE_FRAGMENT_H
 #define WEIR_DATAPLANE_FRAGMENT_H
@@ -36,10 +39,12 @@ enum fragment_result {
 };
 
 struct datagram {
-    struct rte_mbuf *mbufs[FRAGMENT_PIECES_MAX]; /* in order of arrival */
+    struct rte_mbuf *mbufs[FRAGMENT_PIECES_MAX + 1]; /* in order of arrival */
     unsigned mbuf_cnt;
-    uint8_t *frame; /* COMPLETE: the datagram as one frame, IP header without fragmentation. To be
-                       parsed: PACKET_TCP, or BAD, or (behind IPv6 extension headers) OTHER. Valid until the next call on the table */
+    unsigned freed_cnt; /* mbufs of an older datagram that the table freed to make room */
+    uint8_t *frame;     /* COMPLETE: the datagram as one frame, IP header without fragmentation. To be
+                           parsed: PACKET_TCP, or BAD, or (behind IPv6 extension headers) OTHER. Valid
+                           until the next call on the table */
     uint32_t frame_len;
 };
 
@@ -53,7 +58,7 @@ void fragment_table_free(struct fragment_table *t);
 enum fragment_result fragment_input(struct fragment_table *t, const struct packet *p,
                                     struct rte_mbuf *mbuf, uint64_t now_ms, struct datagram *out);
 
-/* Drops what is older than the timeout: call now and then. Returns mbufs freed. */
+/* Drops what is as old as the timeout: call now and then. Returns mbufs freed. */
 unsigned fragment_expire(struct fragment_table *t, uint64_t now_ms);
 
 #ifdef __cplusplus
