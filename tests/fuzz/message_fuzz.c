@@ -62,6 +62,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (int t = 0; t < TARGET_CNT; t++)
         free(want[t].octets);
+    fake_reset();
     struct message *m = message_new(&sc); /* aborted */
     message_feed(m, data, size);
     message_free(m);

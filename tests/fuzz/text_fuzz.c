@@ -84,7 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     data++, size--;
 
     /* Long lines from short inputs. */
-    size_t times = data && size && size < 64 ? 200 : 1;
+    size_t times = data && size && size < 64 ? 80 : 1;
     uint8_t *big = malloc(size * times + 1);
     for (size_t i = 0; i < times; i++)
         memcpy(big + i * size, data, size);

@@ -42,14 +42,14 @@ def truth(octets):
         for name in ("content-type", "content-transfer-encoding"):
             if len(part.get_all(name, [])) > 1:
                 notes.add("duplicate " + name)
+        if part.get_content_maintype() == "message" and part.get_content_type() != "message/rfc822":
+            notes.add("email parses message/* as messages; a leaf here")
         if part.is_multipart():
             if part.get_content_type().startswith("message/") and cte in ("base64", "quoted-printable"):
                 notes.add("encoded message")
             continue
         if cte not in ("", "7bit", "8bit", "binary", "base64", "quoted-printable"):
             notes.add("odd encoding: " + cte[:30])
-        if part.get_content_maintype() == "message":
-            notes.add("leaf " + part.get_content_type())
         leaves.append((part.get_content_type(), hashlib.sha256(decoded(part)).hexdigest()))
     for d in ("CloseBoundaryNotFoundDefect",):  # both handle it the same way
         notes.discard(d)
