@@ -12,6 +12,7 @@
     X(RX_OCTETS,           "rx-octets",            "octets received") \
     X(TX_FRAMES,           "tx-frames",            "frames handed to a port") \
     X(TX_FULL,             "tx-full",              "frames dropped: the port took no more") \
+    X(TX_TOO_LONG,         "tx-too-long",          "frames dropped: longer than the port's network carries") \
     X(OUTBOX_FULL,         "outbox-full",          "frames dropped: more in one burst than the outbox holds") \
     X(OTHER_FRAMES,        "other-frames",         "frames that are not our business, forwarded") \
     X(BAD_FRAMES,          "bad-frames",           "frames dropped: TCP whose lengths do not fit") \

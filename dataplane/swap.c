@@ -14,7 +14,7 @@ struct retired {
 struct swap {
     struct ruleset *live; /* stored by the agent (release), loaded by cores (acquire) */
     struct rte_rcu_qsbr *qsbr;
-    uint64_t last_token;
+    uint64_t last_token; /* 0: nothing was published */
     struct retired retired[SWAP_RESIDENT_MAX];
     unsigned retired_cnt;
 };
@@ -34,7 +34,6 @@ swap_new(unsigned threads_cnt)
     }
     for (unsigned i = 0; i < threads_cnt; i++)
         rte_rcu_qsbr_thread_register(s->qsbr, i); /* offline until swap_online */
-    s->last_token = RTE_QSBR_CNT_INIT;
     return s;
 }
 

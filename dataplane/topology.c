@@ -145,9 +145,9 @@ static void
 allowed_cpus(const cpu_set_t *allowed, char *text, size_t size)
 {
     size_t len = 0;
-    for (int cpu = 0; cpu < CPU_SETSIZE && len < size - 8; cpu++) {
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE && len < size - 8; cpu++) {
         if (CPU_ISSET(cpu, allowed))
-            len += (size_t)snprintf(text + len, size - len, "%c%d", len ? ',' : '(', cpu);
+            len += (size_t)snprintf(text + len, size - len, "%c%u", len ? ',' : '(', cpu);
     }
     snprintf(text + len, size - len, ")");
 }
@@ -185,7 +185,7 @@ topology_init(struct topology *t, const struct config *c)
     for (unsigned i = 0; i < t->workers_cnt; i++) {
         t->cpu[i] = c->cpus_cnt ? c->cpus[i] : -1;
         t->node[i] = t->cpu[i] >= 0 && numa_available() >= 0 ? numa_node_of_cpu(t->cpu[i]) : -1;
-        if (t->cpu[i] >= 0 && !CPU_ISSET(t->cpu[i], &allowed)) {
+        if (t->cpu[i] >= 0 && !CPU_ISSET((unsigned)t->cpu[i], &allowed)) {
             fprintf(stderr, "weir: [workers] cpus: this process may not run on CPU %d\n", t->cpu[i]);
             return -1;
         }

@@ -1,0 +1,64 @@
+/* agent: the packet process's own thread: its end of the link, the records, the end of the run.
+ *
+ * Sleeps in poll(); wakes for the link, for signals, and each AGENT_TICK_MS to write the cores' records.
+ * A peer of the link may send anything: each packet is checked whole (length, magic, version, type, one
+ * descriptor for LOAD and none else), answered once, and a bad one ends its connection. The image is read
+ * into memory of our own before it is looked at: a file that shrinks under a mapping would kill us.
+ *
+ * A LOAD is worked on in this thread: while Hyperscan takes an image apart (milliseconds to a second)
+ * records wait in their rings. While an older rule set drains they are written.
+ *
+ * SIGTERM, SIGINT: a clean end. SIGUSR1: one line of counts in the log. (Block them before EAL starts, so
+ * that all threads inherit it: agent_block_signals.)
+ *
+ * Threads: the main lcore. Fails: agent_new (NULL, logged). */
+#ifndef WEIR_DATAPLANE_AGENT_H
+#define WEIR_DATAPLANE_AGENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/worker.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    AGENT_TICK_MS = 20,
+    AGENT_PEERS_MAX = 16,        /* connections at once; a further one ends the longest silent */
+    AGENT_IMAGE_MAX = 256 << 20, /* octets of an image */
+    AGENT_WAIT_MAX_MS = 10000,   /* a LOAD waits no longer for older rule sets, whatever it asks */
+    AGENT_SETTLE_MS = 1000       /* and so long for the cores to report */
+};
+
+struct agent;
+
+void agent_block_signals(void);
+
+/* workers: bench->workers_cnt of them, borrowed, as bench is. Opens the link and the files of [log]. */
+struct agent *agent_new(struct bench *bench, struct worker *const *workers);
+void agent_free(struct agent *a);
+
+/* Loads and publishes an image; *generation 0 takes the next number and is set to what became live.
+ * 0, or -1 with a sentence in err. */
+int agent_load(struct agent *a, const void *image, size_t len, uint32_t *generation, unsigned wait_ms,
+               uint32_t *swap_us, char *err, size_t err_size);
+
+/* The same from a file. */
+int agent_load_file(struct agent *a, const char *path, char *err, size_t err_size);
+
+/* Until a signal or [run] ends it. On return the workers have been told to stop; wait for them, then
+ * agent_drain once more. Returns 0. */
+int agent_run(struct agent *a);
+
+/* Writes all records there are and flushes. Returns how many. */
+unsigned agent_drain(struct agent *a);
+
+/* One round of the link: waits up to timeout_ms for packets and answers them. For agent_run and tests. */
+void agent_poll(struct agent *a, int timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
