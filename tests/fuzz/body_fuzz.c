@@ -156,8 +156,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len);
 int
 LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)
 {
-    static uint8_t text[3][1 << 16];
-    static uint8_t input[1 << 16];
+    static uint8_t text[3][1 << 12];
+    static uint8_t input[1 << 12];
     size_t n = 0;
 
     if (len < 2 || len > 4096)
