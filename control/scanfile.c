@@ -124,6 +124,8 @@ print_json(const char *path, const struct judgement *j, const struct ruleset *rs
     cJSON *rules = cJSON_AddArrayToObject(object, "rules");
     for (unsigned i = 0; i < j->rules_cnt; i++)
         cJSON_AddItemToArray(rules, cJSON_CreateString(ruleset_rule_name(rs, j->rules[i])));
+    if (j->rules_total > j->rules_cnt) /* more than a judgement lists */
+        cJSON_AddNumberToObject(object, "rules_total", j->rules_total);
     cJSON *events = cJSON_AddArrayToObject(object, "events");
     for (unsigned e = 1; e < EVENT_CNT; e++) {
         if (j->events & EVENT_BIT(e))

@@ -46,7 +46,8 @@ enum header_part {
 };
 
 /* One database of header rules: all rules on one (name, part). `name` is lower case: a field name, or
- * one of the pseudo-headers "all", "tocc", "envelopefrom", "messageid". */
+ * one of the pseudo-headers "all", "tocc", "envelopefrom", "messageid", or one of these followed by a colon:
+ * a rule that means a field of that name; it may be taken as absent. */
 struct header_target {
     const char *name;
     enum header_part part;

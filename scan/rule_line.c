@@ -171,6 +171,28 @@ is_header_char(char ch)
     return ch == '.' || ch == '-' || expr_name_len(&ch, 1) || (ch >= '0' && ch <= '9');
 }
 
+/* Pseudo-headers are told by their case: in SpamAssassin `exists:MessageID` asks for a field of that name and
+ * nothing else (its own rules do). Such a field cannot have the pseudo-header's name among the targets, so it
+ * gets one that no field has and reads as absent. */
+static char *
+keep_from_pseudo(struct cursor *c, size_t off, char *name)
+{
+    static const char *const pseudo[] = { "ALL", "ToCc", "EnvelopeFrom", "MESSAGEID" };
+    for (unsigned i = 0; i < sizeof(pseudo) / sizeof(*pseudo); i++) {
+        size_t len = strlen(pseudo[i]);
+        if (strcasecmp(name, pseudo[i]) || !memcmp(c->line->text + off, pseudo[i], len))
+            continue;
+        rule_list_say(c->list, RULE_WARNING, &c->line->place, c->line->columns[off],
+                      "not the pseudo-header %s, for its case: it reads as a field that is absent", pseudo[i]);
+        char *other = NULL;
+        if (asprintf(&other, "%s:", name) < 0)
+            abort();
+        free(name);
+        return other;
+    }
+    return name;
+}
+
 /* "Name", "Name:", "Name:addr". Returns a lower-case copy, or NULL (said). *unsupported names what is
  * right in SpamAssassin but not known here. */
 static char *
@@ -189,6 +211,7 @@ header_name(struct cursor *c, enum header_part *part, const char **unsupported)
         abort();
     for (char *p = name; *p; p++)
         *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + ('a' - 'A') : *p);
+    name = keep_from_pseudo(c, start, name);
     *part = HEADER_WHOLE;
     *unsupported = NULL;
     if (!strncmp(name, "x-spam-relays-", 14) || !strncmp(name, "all-", 4))

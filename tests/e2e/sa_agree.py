@@ -88,7 +88,8 @@ def weir(weirctl, rules, mails):
     out = subprocess.run([weirctl, "scan", "--json", "--rules", rules, *mails], stdout=subprocess.PIPE, check=True)
     for line in out.stdout.decode("utf-8", "replace").splitlines():
         judged = json.loads(line)
-        hits[judged["file"]] = set(judged["rules"])
+        if "rules_total" not in judged: # else the list is cut (JUDGEMENT_RULES_MAX): nothing to compare
+            hits[judged["file"]] = set(judged["rules"])
     return hits
 
 
@@ -122,6 +123,8 @@ def main():
         ours, theirs = weir(args.weirctl, rules, mails), spamassassin(rules, mails, folder)
     more, less, example = collections.Counter(), collections.Counter(), {}
     same = 0
+    print(f"{len(mails) - len(ours)} mails left out: more rules hit than Weir lists")
+    mails = [m for m in mails if m in ours]
     for mail in mails:
         same += len(ours[mail] & theirs[mail])
         for rule in ours[mail] ^ theirs[mail]:

@@ -132,6 +132,15 @@ TEST(Rule, WhatIsNotHonouredIsAWarning)
         << "and G has no undefined name";
 }
 
+TEST(Rule, APseudoHeaderIsToldByItsCase)
+{
+    EXPECT_EQ(diagnose("header A MESSAGEID =~ /x/\nheader B exists:MessageID\nheader C all =~ /x/\n"
+                       "header D Message-Id =~ /x/\n"),
+              "r.cf:2:17: warning: not the pseudo-header MESSAGEID, for its case: it reads as a field that is "
+              "absent\n"
+              "r.cf:3:10: warning: not the pseudo-header ALL, for its case: it reads as a field that is absent\n");
+}
+
 TEST(Rule, AConditionalBlockIsOneWarning)
 {
     EXPECT_EQ(diagnose("body A /x/\n  ifplugin Foo\nbody A /y/\nif 1\nbogus (\nendif\nelse\nbody A /z/\nendif\n"
