@@ -15,6 +15,8 @@ enum verb_exit {
 
 int verb_scan(int argc, char **argv);
 int verb_rules(int argc, char **argv);
+int verb_push(int argc, char **argv);
+int verb_status(int argc, char **argv);
 
 /* Says what is wrong with the command line and how the verb is used. Returns VERB_USAGE. */
 int verb_usage_error(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

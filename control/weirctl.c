@@ -18,6 +18,12 @@ static const struct verb {
     { "rules", verb_rules,
       "rules lint [--json] PATH\nrules compile [--json] PATH -o IMAGE",
       "check rules, or compile them to an image" },
+    { "push", verb_push,
+      "push [--socket PATH] [--generation N] [--wait-ms N] [--json] PATH",
+      "make rules, or a compiled image, the live ones" },
+    { "status", verb_status,
+      "status [--socket PATH] [--json]",
+      "live generation, connections, messages and frames of the data plane" },
 };
 
 enum { VERBS_CNT = sizeof(verbs) / sizeof(*verbs) };
