@@ -20,7 +20,7 @@
  *               attachment too, and for parts that could not be taken apart (caps, no boundary)
  *
  * Not yet: RFC 2047 and 2231, charsets, HTML (its source is the body text: HTML is not rendered yet),
- * archives, recipients. MIME comments are in mime.h; the preamble, the epilogue and a multipart whose
+ * archives, recipients. What counts as a part is told in mime.h; the preamble, the epilogue and a multipart whose
  * delimiter never comes are seen by `full` only.
  *
  * Owns:    scanner: the pool of messages (about 250 kB each, resident as far as mails need it). Message:

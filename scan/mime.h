@@ -21,6 +21,8 @@
  * Not seen as parts: preamble and epilogue, so also the whole body when no delimiter ever comes
  * (MIME_BOUNDARY at the end tells; TARGET_FULL sees it).
  *
+ * Not read: boundary*= (RFC 2231), so such a multipart is one leaf with MIME_BOUNDARY; uuencode.
+ *
  * Owns:    nothing. About 9 kB of state, plus the caller's header buffer.
  * Limits:  MIME_DEPTH_MAX and MIME_PART_MAX over all machines of a budget, BOUNDARY_LEN_MAX. A multipart
  *          that is too deep or has no boundary is one leaf with is_typed false. The part after

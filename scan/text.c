@@ -106,7 +106,7 @@ append_run(struct lines *l, struct span *in)
 
     if (room > in->len)
         room = in->len;
-    while (n < room && p[n] && !is_space(p[n])) {
+    while (n < room && (p[n] > ' ' || (p[n] && !is_space(p[n])))) {
         l->buf[l->len + n] = p[n];
         n++;
     }
@@ -123,7 +123,11 @@ lines_next(struct lines *l, struct span *in, struct span *unit)
     while (in->len) {
         uint8_t c = *in->ptr;
         l->has_text = true;
-        if (is_space(c)) {
+        if (c == ' ' && !l->is_space && in->len > 1 && in->ptr[1] > ' ') {
+            l->buf[l->len++] = ' '; /* between two words, the common case */
+            in->ptr++;
+            in->len--;
+        } else if (is_space(c)) {
             add_space(l, c);
             in->ptr++;
             in->len--;
@@ -136,10 +140,12 @@ lines_next(struct lines *l, struct span *in, struct span *unit)
             in->ptr++;
             in->len--;
         }
-        if (drain_queue(l, unit))
+        if (l->len > BODY_LINE_MAX && unit_ready(l, unit))
+            return true;
+        if (l->queue_len && drain_queue(l, unit))
             return true;
         append_run(l, in);
-        if (unit_ready(l, unit))
+        if (l->len > BODY_LINE_MAX && unit_ready(l, unit))
             return true;
     }
     return false;
