@@ -268,7 +268,7 @@ piece_judge(const struct entry *e, const uint8_t *payload, const struct packet *
         return PIECE_CONFLICT;
     unsigned there = 0, units = 0;
     for (uint32_t u = p->frag_off / 8; u < (end + 7) / 8; u++, units++)
-        there += e->units[u / 64] >> (u % 64) & 1;
+        there += (unsigned)(e->units[u / 64] >> (u % 64)) & 1;
     if (!p->frag_has_more && !e->has_total) {
         /* Nothing may lie at or beyond the end, and no piece ended here that said "more". */
         for (uint32_t u = end / 8; u < UNIT_CNT; u++) {

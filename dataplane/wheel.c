@@ -114,7 +114,9 @@ fire_list(struct wheel *w, struct timer *list, uint64_t now_ms, unsigned budget,
     while (todo.next != &todo && fired < budget) {
         struct timer *t = todo.next;
         list_unlink(t);
-        if (t->due_ms > now_ms) {
+        /* A later turn's, or set later since. (Its tick, not its time: a callback may have set it within
+         * this tick, and it may lie in a slot that this advance comes to.) */
+        if (t->slot_tick >= w->tick || t->due_ms > now_ms) {
             place(w, t);
             continue;
         }

@@ -217,7 +217,7 @@ TEST(Reassembly, AgreesWithTheSlowModel)
         t.m.first = rng() % 2 ? (uint32_t)rng() : (uint32_t)(0 - rng() % 64);
         t.m.octets_max = is_large ? 20000 : (uint32_t)(1 + rng() % 200);
         reassembly_init(&t.r, &t.pool, t.m.first, t.m.octets_max);
-        unsigned n = is_large ? 60 : 12;
+        unsigned n = is_large ? 40 : 8;
         for (unsigned i = 0; i < n; i++) {
             t.step(rng, is_large ? 5000 : 24, is_large ? 24000 : 80);
             if (i % 4 == 3)
