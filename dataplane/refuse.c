@@ -25,7 +25,8 @@ enum refusal_state { REFUSAL_WAITING, REFUSAL_REPLYING, REFUSAL_LINGER };
 struct refusal {
     enum refusal_state state;
     enum verdict verdict;
-    uint32_t replies_due;
+    uint32_t replies_due;  /* of the server, before our turn */
+    uint32_t commands_cnt; /* of the client, in all */
     uint32_t line_cnt;
     uint32_t line_len;
     uint32_t farewell_len;
@@ -103,7 +104,7 @@ reset_server(struct pipeline *pl, struct flow *f)
 
 void
 refuse_begin(struct pipeline *pl, struct flow *f, enum verdict v, enum event cause,
-             uint32_t replies_due, uint32_t lines, uint32_t read_seq)
+             uint32_t replies_due, uint32_t read_seq)
 {
     struct refusal *r = slab_get(&pl->refusals);
     pl->counter[COUNTER_REFUSALS]++;
@@ -119,7 +120,8 @@ refuse_begin(struct pipeline *pl, struct flow *f, enum verdict v, enum event cau
     memset(r, 0, sizeof(*r));
     r->verdict = v;
     r->replies_due = replies_due;
-    r->line_cnt = lines;
+    r->commands_cnt = smtp_commands_cnt(f->smtp);
+    r->line_cnt = 1;
     r->read_seq = read_seq;
     f->refusal = r;
     f->stalled_ms = 0;
@@ -153,11 +155,19 @@ send_some(struct pipeline *pl, struct flow *f, bool must_ack)
     struct flow_side *c = &f->side[CLIENT];
     uint32_t max = segment_payload_max(f), total = text_len(r);
     uint32_t rcv_nxt = c->stream.nxt + (r->is_client_done ? 1 : 0);
+    f->side[SERVER].ack = rcv_nxt;
     uint32_t end = r->snd_first + total;
     uint8_t octets[1500];
     bool is_sent = false;
 
     while (seq_le(r->snd_nxt, end) && r->snd_nxt - r->snd_una < FLIGHT_MAX * max) {
+        if (seq_lt(r->snd_nxt, r->snd_first)) {
+            /* What the server said last and the client has not acknowledged: ours to repeat now. */
+            uint32_t n = RTE_MIN(r->snd_first - r->snd_nxt, max);
+            segment_send_stream(pl, f, SERVER, r->snd_nxt, n);
+            r->snd_nxt += n;
+            continue;
+        }
         uint32_t n = RTE_MIN(RTE_MIN(end - r->snd_nxt, max), (uint32_t)sizeof(octets));
         bool is_last = r->snd_nxt + n == end;
         bool has_fin = is_last && r->has_fin;
@@ -222,7 +232,12 @@ take_over(struct pipeline *pl, struct flow *f)
     struct flow_side *c = &f->side[CLIENT], *s = &f->side[SERVER];
     reset_server(pl, f);
     r->state = REFUSAL_REPLYING;
-    r->snd_first = r->snd_una = r->snd_nxt = s->stream.nxt;
+    r->snd_first = r->snd_nxt = s->stream.nxt;
+    r->snd_una = s->stream.una;
+    /* A line for each command that the server did not answer; what was cut short counts as one. */
+    uint32_t unanswered = r->commands_cnt - smtp_replies_cnt(f->smtp);
+    if (r->verdict != VERDICT_CLOSE && unanswered > 1 && unanswered <= PIPELINE_MAX)
+        r->line_cnt = unanswered;
     r->patience_due_ms = pl->now_ms + pl->cfg->refusal_ms;
     smtp_fini(f->smtp);
     slab_put(&pl->sessions, f->smtp);
@@ -245,7 +260,8 @@ refuse_check(struct pipeline *pl, struct flow *f, bool is_server_gone)
     if (!r || r->state != REFUSAL_WAITING)
         return;
     bool has_answered = (int32_t)(smtp_replies_cnt(f->smtp) - r->replies_due) >= 0;
-    if (has_answered || is_server_gone)
+    /* Octets beyond a gap have gone to the client already; ours must not lie under them. */
+    if ((has_answered && f->side[SERVER].stream.early_cnt == 0) || is_server_gone)
         take_over(pl, f);
 }
 
@@ -272,6 +288,8 @@ refuse_segment(struct pipeline *pl, struct flow *f, const struct packet *p, unsi
         return p->seq != c->stream.nxt; /* RFC 5961: the exact one ends it */
     if ((p->flags & TCP_ACK) && seq_lt(r->snd_una, p->ack) && seq_le(p->ack, r->snd_nxt)) {
         r->snd_una = p->ack;
+        if (seq_le(p->ack, r->snd_first))
+            reassembly_ack(&f->side[SERVER].stream, p->ack);
         r->tries = 0;
         r->rto_due_ms = r->snd_una == r->snd_nxt ? 0 : pl->now_ms + RTO_MS;
         if (r->rto_due_ms)

@@ -32,11 +32,11 @@ struct pipeline;
 
 size_t refusal_size(void);
 
-/* The session judged j (not forwarding). replies_due: the server's reply count at which it has answered
- * all commands that reached it. lines: commands that did not and that we answer (>= 1). read_seq: client
- * octets before it have been read by the session. */
+/* The session's verdict v does not forward. replies_due: the server's reply count at which it has
+ * answered all commands that reached it whole; the others are answered by us. read_seq: client octets
+ * before it have been read by the session. */
 void refuse_begin(struct pipeline *pl, struct flow *f, enum verdict v, enum event cause,
-                  uint32_t replies_due, uint32_t lines, uint32_t read_seq);
+                  uint32_t replies_due, uint32_t read_seq);
 
 /* We are the client's peer now (REPLYING or LINGER); tcp.c gives every packet to refuse_segment. */
 bool refuse_has_taken_over(const struct flow *f);

@@ -12,6 +12,8 @@ slab_init(struct slab *s, size_t object_len, uint32_t object_cnt, int node)
     s->object_len = (object_len + 63) & ~(size_t)63;
     s->object_cnt = object_cnt;
     size_t len = s->object_len * object_cnt;
+    if (!len)
+        return 0;
     s->memory = numa_available() >= 0 && node >= 0 ? numa_alloc_onnode(len, node)
                                                    : numa_alloc_local(len);
     return s->memory ? 0 : -ENOMEM;

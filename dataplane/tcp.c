@@ -247,7 +247,7 @@ act_on_event(struct pipeline *pl, struct flow *f, enum event e)
     f->events |= EVENT_BIT(e);
     pl->scanner.event_cnt[e]++;
     if (!verdict_forwards(v) && f->smtp && !f->refusal)
-        refuse_begin(pl, f, v, e, smtp_replies_cnt(f->smtp), 1, f->side[CLIENT].judged);
+        refuse_begin(pl, f, v, e, smtp_replies_cnt(f->smtp), f->side[CLIENT].judged);
 }
 
 static void
@@ -309,7 +309,7 @@ judge_client(struct pipeline *pl, struct flow *f)
     if (f->state == FLOW_REFUSING || !f->smtp)
         return;
     /* What may be handed on if the next message is refused: all up to here, no part of it. */
-    uint32_t cut = c->judged, cut_commands = smtp_commands_cnt(f->smtp);
+    uint32_t cut = c->judged, replies_due = smtp_answerable_cnt(f->smtp);
     while (c->judged != c->stream.nxt) {
         uint32_t len = 0;
         uint8_t *octets = reassembly_at(&c->stream, c->judged, &len);
@@ -326,13 +326,12 @@ judge_client(struct pipeline *pl, struct flow *f)
         write_record(pl, f, j);
         if (!verdict_forwards(j->verdict)) {
             uint32_t read_seq = c->judged;
-            uint32_t lines = smtp_commands_cnt(f->smtp) - cut_commands;
             c->judged = cut;
-            refuse_begin(pl, f, j->verdict, j->cause, cut_commands, lines ? lines : 1, read_seq);
+            refuse_begin(pl, f, j->verdict, j->cause, replies_due, read_seq);
             return;
         }
         cut = c->judged;
-        cut_commands = smtp_commands_cnt(f->smtp);
+        replies_due = smtp_answerable_cnt(f->smtp);
     }
     if (c->judged == c->stream.nxt)
         f->stalled_ms = 0;

@@ -929,6 +929,12 @@ smtp_commands_cnt(const struct smtp_session *s)
 }
 
 uint32_t
+smtp_answerable_cnt(const struct smtp_session *s)
+{
+    return s->commands_cnt - (s->state == SMTP_CHUNK ? 1 : 0);
+}
+
+uint32_t
 smtp_replies_cnt(const struct smtp_session *s)
 {
     return s->replies_cnt;

@@ -106,6 +106,10 @@ bool smtp_is_blind(const struct smtp_session *s);
 uint32_t smtp_commands_cnt(const struct smtp_session *s);
 uint32_t smtp_replies_cnt(const struct smtp_session *s);
 
+/* Commands that the server can have answered if it was given all octets read so far and no more: like
+ * smtp_commands_cnt, less a BDAT chunk that is not whole yet (it counts with its command line). */
+uint32_t smtp_answerable_cnt(const struct smtp_session *s);
+
 /* Envelope of the transaction last judged (or going on), same lifetime as smtp_judgement. Paths without angle
  * brackets. rcpt idx < smtp_rcpt_cnt() (recorded ones; those the server refused are left out). */
 struct span smtp_mail_from(const struct smtp_session *s);

@@ -141,9 +141,13 @@ TEST_F(Tcp, BadMailIsAnsweredByUsAndNeverCompleted)
     forget();
     client("BADWORD\r\n.\r\n");
     auto out = seen(INSIDE), back = seen(OUTSIDE);
-    ASSERT_EQ(1u, out.size());
-    EXPECT_TRUE(out[0].p.flags & TCP_RST);
-    EXPECT_EQ(cseq - 12, out[0].p.seq); // what the server expects next
+    // One with all that went out, one with what the server is known to have (it may lag).
+    ASSERT_EQ(2u, out.size());
+    for (auto &s : out) {
+        EXPECT_TRUE(s.p.flags & TCP_RST);
+        EXPECT_EQ("", s.payload);
+    }
+    EXPECT_EQ(cseq - 12, out[0].p.seq);
     ASSERT_EQ(1u, back.size());
     EXPECT_EQ("550 5.7.1 Message refused\r\n", back[0].payload);
     EXPECT_EQ(server_nxt, back[0].p.seq);
