@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <numa.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+#include "dataplane/memory.h"
 #include "dataplane/refuse.h"
 #include "dataplane/tcp.h"
 
@@ -17,24 +17,15 @@ enum {
     TIMER_BUDGET = 256 /* callbacks a poll round, so that a mass expiry does not stall packets */
 };
 
-static void *
-node_alloc(size_t len, int node)
-{
-    void *p = numa_available() >= 0 && node >= 0 ? numa_alloc_onnode(len, node)
-                                                 : numa_alloc_local(len);
-    return p;
-}
-
 struct pipeline *
 pipeline_new(const struct pipeline_config *cfg, unsigned thread_idx, int node, uint64_t seed,
              struct rte_mempool *mbuf_pool, struct record_ring *records, uint64_t now_ms)
 {
-    struct pipeline *pl = node_alloc(sizeof(*pl), node);
+    struct pipeline *pl = memory_map(sizeof(*pl), node);
     if (!pl) {
         fprintf(stderr, "pipeline: no memory for a core\n");
         return NULL;
     }
-    memset(pl, 0, sizeof(*pl));
     pl->cfg = cfg;
     pl->mbuf_pool = mbuf_pool;
     pl->records = records;
@@ -69,7 +60,7 @@ pipeline_new(const struct pipeline_config *cfg, unsigned thread_idx, int node, u
     if (slab_init(&pl->refusals, refusal_size(), cfg->refusals_max, node))
         goto fail;
     what = "a frame";
-    pl->linear = node_alloc(FRAME_LEN_MAX, node);
+    pl->linear = memory_map(FRAME_LEN_MAX, node);
     if (!pl->linear)
         goto fail;
     return pl;
@@ -105,8 +96,8 @@ pipeline_free(struct pipeline *pl)
     slab_fini(&pl->sessions);
     slab_fini(&pl->refusals);
     if (pl->linear)
-        numa_free(pl->linear, FRAME_LEN_MAX);
-    numa_free(pl, sizeof(*pl));
+        memory_unmap(pl->linear, FRAME_LEN_MAX);
+    memory_unmap(pl, sizeof(*pl));
 }
 
 void
@@ -188,12 +179,20 @@ datagram_in(struct pipeline *pl, struct datagram *d, unsigned pair, unsigned sid
                         .is_linear = false,
                         .pair = (uint8_t)pair,
                         .side = (uint8_t)side};
-    if (packet_parse(&p, d->frame, d->frame_len) == PACKET_TCP) {
+    switch (packet_parse(&p, d->frame, d->frame_len)) {
+    case PACKET_TCP:
         segment_in(pl, &p, flow_hash(pl->flows, &p.key), &c);
-        return;
+        break;
+    case PACKET_OTHER: /* IPv6: extension headers behind the fragment header, and then no TCP */
+        pl->counter[COUNTER_OTHER_FRAMES]++;
+        carrier_forward(pl, &c);
+        break;
+    case PACKET_FRAGMENT:
+    case PACKET_BAD:
+        pl->counter[COUNTER_BAD_FRAMES]++;
+        carrier_drop(pl, &c);
+        break;
     }
-    pl->counter[COUNTER_BAD_FRAMES]++;
-    carrier_drop(pl, &c);
 }
 
 static void
@@ -202,7 +201,9 @@ fragment_in(struct pipeline *pl, const struct packet *p, struct rte_mbuf *m, uns
 {
     struct datagram d;
     pl->counter[COUNTER_FRAGMENTS]++;
-    switch (fragment_input(pl->fragments, p, m, pl->now_ms, &d)) {
+    enum fragment_result result = fragment_input(pl->fragments, p, m, pl->now_ms, &d);
+    pl->counter[COUNTER_FRAGMENTS_DROPPED] += d.freed_cnt;
+    switch (result) {
     case FRAGMENT_HELD:
         break;
     case FRAGMENT_COMPLETE:

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <numa.h>
+#include "dataplane/memory.h"
 
 int
 slab_init(struct slab *s, size_t object_len, uint32_t object_cnt, int node)
@@ -11,19 +11,14 @@ slab_init(struct slab *s, size_t object_len, uint32_t object_cnt, int node)
     memset(s, 0, sizeof(*s));
     s->object_len = (object_len + 63) & ~(size_t)63;
     s->object_cnt = object_cnt;
-    size_t len = s->object_len * object_cnt;
-    if (!len)
-        return 0;
-    s->memory = numa_available() >= 0 && node >= 0 ? numa_alloc_onnode(len, node)
-                                                   : numa_alloc_local(len);
+    s->memory = memory_map(s->object_len * object_cnt, node);
     return s->memory ? 0 : -ENOMEM;
 }
 
 void
 slab_fini(struct slab *s)
 {
-    if (s->memory)
-        numa_free(s->memory, s->object_len * s->object_cnt);
+    memory_unmap(s->memory, s->object_len * s->object_cnt);
     s->memory = NULL;
 }
 
