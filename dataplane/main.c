@@ -150,11 +150,9 @@ static struct worker *
 make_worker(unsigned idx, uint64_t seed, struct rte_mempool *pool)
 {
     int node = topology.node[idx];
-    size_t before = 0;
     struct worker *w = rte_zmalloc_socket("worker", sizeof(*w), 64, node < 0 ? SOCKET_ID_ANY : node);
     if (!w)
         return NULL;
-    (void)before;
     w->bench = &bench;
     w->idx = idx;
     w->cpu = topology.cpu[idx];

@@ -70,7 +70,7 @@ END
 run_config() {
     local name=$1 patience=$2
     shift 2
-    printf '%s\n' "[eal]" "args = $(eal_args)" "[log]" "messages = $WORK/$name.json" "$@" >"$WORK/$name.cfg"
+    printf '%s\n' "[eal]" "file_prefix = ports-$$" "[log]" "messages = $WORK/$name.json" "$@" >"$WORK/$name.cfg"
     timeout "$patience" ip netns exec "$ND" "$DATAPLANE" --config "$WORK/$name.cfg" >"$WORK/$name.log" 2>&1 </dev/null
 }
 
@@ -102,7 +102,7 @@ pcap_one() {
 # comes_up NAME OUTSIDE INSIDE [LINE...]: forwards, then ends cleanly when asked.
 comes_up() {
     local name=$1 pid code
-    printf '%s\n' "[eal]" "args = $(eal_args)" "[pair.0]" "outside = $2" "inside = $3" "${@:4}" >"$WORK/$name.cfg"
+    printf '%s\n' "[eal]" "file_prefix = ports-$$" "[pair.0]" "outside = $2" "inside = $3" "${@:4}" >"$WORK/$name.cfg"
     ip netns exec "$ND" "$DATAPLANE" --config "$WORK/$name.cfg" >"$WORK/$name.log" 2>&1 </dev/null &
     pid=$!
     PIDS+=($pid)
@@ -117,7 +117,7 @@ comes_up() {
 # passes NAME OUTSIDE INSIDE CPUS: ping of every size up to the MTU, and TCP that is none of ours, through veth.
 passes() {
     local name=$1 pid
-    printf '%s\n' "[eal]" "args = $(eal_args)" "[pair.0]" "outside = $2" "inside = $3" \
+    printf '%s\n' "[eal]" "file_prefix = ports-$$" "[pair.0]" "outside = $2" "inside = $3" \
         "[workers]" "cpus = $4" "busy = adaptive" >"$WORK/$name.cfg"
     weir_start "$WORK/$name.cfg" "$name" || return
     check "$name/ping" in_a ping -c 5 -i 0.1 -W 2 -q $SERVER
