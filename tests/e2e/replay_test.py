@@ -7,7 +7,7 @@ For every capture:
   verdict   verdict, score and rules of each file are those of the clean capture
   server    a receiver in the server's place, believing the first octets or the last ones, gets
             exactly the messages that were let through
-  client    whoever was refused was told so: 5xx is the last thing the client hears
+  client    whoever was refused was told so; after that only a farewell (221, 421) may follow
 and once
   offline   the clean capture is judged as `weirctl scan` judges the same files
   untouched frames of mail that nothing refuses leave as they came
@@ -280,7 +280,10 @@ def compare_client(frames, refused):
     for key, verdict in refused:
         back = key[2:] + key[:2]
         octets = streams[back].whole() if back in streams else b""
-        heard = octets.rstrip(b"\r\n").rsplit(b"\r\n", 1)[-1]
+        lines = octets.rstrip(b"\r\n").split(b"\r\n")
+        if len(lines) > 1 and verdict != "close" and lines[-1][:4] in (b"221 ", b"421 "):
+            lines.pop()
+        heard = lines[-1]
         wanted = {"refuse": b"550 ", "defer": b"451 ", "close": b"421 ", "drop": b"2"}[verdict]
         if not heard.startswith(wanted):
             return f"{key}: {verdict}, but the last thing the client hears is {heard[:60]}"
