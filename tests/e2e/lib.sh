@@ -30,9 +30,9 @@ ok() { echo "ok $1"; }
 fail() { echo "FAIL $1: ${*:2}"; FAILED=1; }
 skip() { echo "skip $1: ${*:2}"; }
 
-# check NAME COMMAND...: ok when the command succeeds; its output is the reason when it does not.
+# check NAME COMMAND...: ok when the command succeeds; its output, kept in $said, is the reason when not.
 check() {
-    local name=$1 said
+    local name=$1
     shift
     if said=$("$@" 2>&1); then ok "$name"; else fail "$name" "$(tail -n 3 <<<"$said" | tr '\n' ' ')"; fi
 }
@@ -145,6 +145,15 @@ weir_image() { "$WEIRCTL" rules compile "$1" -o "$2"; }
 
 weir_built() {
     [ -x "$DATAPLANE" ] && [ -x "$WEIRCTL" ] || { fail "$1" "not built: $DATAPLANE, $WEIRCTL"; exit 1; }
+}
+
+# weir_rules NAME RULES...: $WORK/NAME.image of several rule files.
+weir_rules() {
+    local name=$1
+    shift
+    mkdir -p "$WORK/$name.rules" && cp "$@" "$WORK/$name.rules/" &&
+        weir_image "$WORK/$name.rules" "$WORK/$name.image" >>"$WORK/compile.log" 2>&1 ||
+        { fail "rules/$name" "$(tail -n 3 "$WORK/compile.log")"; exit 1; }
 }
 
 # weir_start CONFIG: returns when frames pass.
@@ -265,7 +274,19 @@ postfix_any() {
 postfix_has() { postfix_any | tr '\n' '\0' | xargs -0r grep -laF -e "$1" | grep -q .; }
 postfix_got() { wait_for 10 eval "postfix_mail | tr '\n' '\0' | xargs -0r grep -laF -e '$1' | grep -q ."; }
 
-# ---- sinks and captures
+# ---- clients, sinks and captures
+
+# swaks_send OUTPUT [swaks arguments]: one mail from outside. The dialogue is in OUTPUT.
+swaks_send() {
+    local output=$1
+    shift
+    timeout 60 ip netns exec "$NA" swaks --server $SERVER --helo client.test --to root@server.test --timeout 15 "$@" \
+        >"$output" 2>&1 </dev/null
+}
+
+# The two test signatures, in pieces, or these lines would be found for what they are not.
+GTUBE="XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD"-"ANTI-UBE-TEST-EMAIL*C.34X"
+eicar() { printf '%s%s' 'X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD' '-ANTIVIRUS-TEST-FILE!$H+H*'; }
 
 # sink_start [mail.py sink arguments]: keeps a line a message in $WORK/sink.json
 sink_start() {
