@@ -13,16 +13,14 @@ sessions() {
     rm -f "$WORK/ready" "$WORK/go"
     timeout 120 ip netns exec "$NA" python3 "$E2E/mail.py" sessions --connections 21 --first "$1" --ready "$WORK/ready" \
         --go "$WORK/go" >"$WORK/sessions.log" 2>&1 </dev/null &
-    SESSIONS=$!
     PIDS+=($!)
     wait_for 30 test -e "$WORK/ready"
 }
 go_on() {
     touch "$WORK/go"
-    wait "$SESSIONS"
-    local status=$?
+    wait_for 90 grep -q ' sessions, ' "$WORK/sessions.log"
     cat "$WORK/sessions.log"
-    return $status
+    grep -q ', 0 broken' "$WORK/sessions.log"
 }
 
 sessions 1 || fail restart/sessions "$(cat "$WORK/sessions.log")"
