@@ -18,13 +18,14 @@
     X(BAD_FRAMES,          "bad-frames",           "frames dropped: TCP whose lengths do not fit") \
     X(BAD_CHECKSUM,        "bad-checksum",         "SMTP segments dropped: wrong checksum") \
     X(UNKNOWN_FLOW,        "unknown-flow",         "SMTP segments of connections not seen from their start, forwarded") \
+    X(UNKNOWN_DROPPED,     "unknown-dropped",      "the same, dropped") \
     X(FRAGMENTS,           "fragments",            "fragments of TCP received") \
     X(FRAGMENTS_DROPPED,   "fragments-dropped",    "fragments dropped: overlap, cap or age") \
     X(FLOWS,               "flows",                "connections begun") \
     X(FLOWS_ENDED,         "flows-ended",          "connections forgotten") \
     X(FLOW_TABLE_FULL,     "flow-table-full",      "connections not followed: table full") \
     X(HALF_OPEN_EVICTED,   "half-open-evicted",    "half-open connections forgotten for newer ones") \
-    X(SESSION_CAP,         "session-cap",          "connections not read: no session memory") \
+    X(SESSION_CAP,         "session-cap",          "connections without session memory") \
     X(SEGMENTS_EARLY,      "segments-early",       "segments out of order, forwarded at once") \
     X(SEGMENTS_OLD,        "segments-old",         "segments wholly acknowledged before") \
     X(CONFLICTS,           "conflicts",            "segments rewritten to what was scanned") \

@@ -7,10 +7,14 @@
  *
  * States (changed only in flow_to(), tcp.c):
  *
- *   SYN -> OPEN -> BLIND          what follows is not read (TLS, not SMTP, no memory): forwarded
- *    |      | `--> REFUSING       the client talks to us now, the server has been reset (refuse.h)
- *    |      v
- *    `--> CLOSED                  FIN both ways, or RST: kept for a while, still read
+ *   SYN -> ANSWERED -> OPEN -> BLIND       what follows is not read (TLS, not SMTP): forwarded
+ *    |         |        | `--> REFUSING    the client talks to us now, the server has been reset
+ *    |         |        v                  (refuse.h); without a refusal object: all is dropped
+ *    `---------'-----> CLOSED              FIN both ways, or RST: kept for a while, still read
+ *
+ * SYN and ANSWERED are half open: no session memory yet, and the oldest goes when there are too many. The
+ * client's first acknowledgment opens the connection. A SYN-ACK without a flow makes one ANSWERED, so a
+ * connection that was evicted while half open, or whose SYN was not seen, is followed all the same.
  *
  * Threads: one core's. Limits: capacity, half-open capacity.
  * Fails:   flow_table_new (NULL), flow_add (NULL when full). */
@@ -31,7 +35,7 @@ extern "C" {
 struct smtp_session;
 struct refusal;
 
-enum flow_state { FLOW_SYN, FLOW_OPEN, FLOW_BLIND, FLOW_REFUSING, FLOW_CLOSED };
+enum flow_state { FLOW_SYN, FLOW_ANSWERED, FLOW_OPEN, FLOW_BLIND, FLOW_REFUSING, FLOW_CLOSED };
 
 enum { CLIENT, SERVER }; /* who sends: index of flow.side */
 

@@ -32,6 +32,7 @@ pipeline_new(const struct pipeline_config *cfg, unsigned thread_idx, int node, u
     pl->thread_idx = thread_idx;
     pl->node = node;
     pl->now_ms = now_ms;
+    pl->unknown_until_ms = now_ms + cfg->unknown_ms;
     const char *what = "scanner";
     if (scanner_init(&pl->scanner, thread_idx, cfg->messages_max))
         goto fail;
@@ -148,10 +149,18 @@ segment_in(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier 
         return;
     }
     struct flow *f = flow_find(pl->flows, &p->key, hash);
-    bool is_opening = !f && is_to_server && (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+    uint8_t opening = p->flags & (TCP_SYN | TCP_ACK);
+    bool is_opening = opening == TCP_SYN ? is_to_server
+                                         : opening == (TCP_SYN | TCP_ACK) &&
+                                               is_smtp_port(pl->cfg, source_port(p));
     if (!f && !is_opening) {
-        pl->counter[COUNTER_UNKNOWN_FLOW]++;
-        carrier_forward(pl, c);
+        if (pl->cfg->on_unknown_flow == FAULT_PASS || pl->now_ms < pl->unknown_until_ms) {
+            pl->counter[COUNTER_UNKNOWN_FLOW]++;
+            carrier_forward(pl, c);
+        } else {
+            pl->counter[COUNTER_UNKNOWN_DROPPED]++;
+            carrier_drop(pl, c);
+        }
         return;
     }
     if (pl->cfg->checksum == CHECKSUM_RECOMPUTE)

@@ -55,11 +55,12 @@ struct pipeline_config {
     enum verdict event_action[EVENT_CNT];
     enum checksum_policy checksum;
     enum fault_policy on_flow_cap;    /* pass: not followed; drop: the SYN is dropped (defer, close: as drop) */
-    enum fault_policy on_session_cap; /* the same */
+    enum fault_policy on_session_cap; /* the same; drop: both sides are reset */
+    enum fault_policy on_unknown_flow; /* pass, or drop once unknown_until_ms is over */
     uint32_t flows_max, half_open_max, messages_max, refusals_max, fragments_max; /* per core */
     uint32_t store_chunks;            /* per core, 2 KiB each */
     uint32_t stream_octets_max;       /* kept in one direction of one connection */
-    uint32_t idle_ms, half_open_ms, closed_ms, stall_ms, refusal_ms, fragment_ms;
+    uint32_t idle_ms, half_open_ms, closed_ms, stall_ms, refusal_ms, fragment_ms, unknown_ms;
     char hostname[64];                /* in our 421 */
     char refuse_text[160];            /* after "550 5.7.1 " */
     char defer_text[160];             /* after "451 4.7.1 " */
@@ -80,6 +81,7 @@ struct pipeline {
 
     /* written by the core */
     uint64_t now_ms;
+    uint64_t unknown_until_ms; /* connections of unknown beginning pass until then */
     struct scanner scanner; /* the worker sets scanner.live once per burst */
     struct flow_table *flows;
     struct store_pool store;

@@ -103,6 +103,15 @@ reset_server(struct pipeline *pl, struct flow *f)
 }
 
 void
+refuse_cut(struct pipeline *pl, struct flow *f)
+{
+    reset_server(pl, f);
+    segment_send(pl, f, SERVER, f->side[SERVER].out, f->side[CLIENT].stream.nxt, TCP_RST | TCP_ACK,
+                 NULL, 0);
+    flow_to(pl, f, FLOW_REFUSING);
+}
+
+void
 refuse_begin(struct pipeline *pl, struct flow *f, enum verdict v, enum event cause,
              uint32_t replies_due, uint32_t read_seq)
 {
@@ -111,10 +120,7 @@ refuse_begin(struct pipeline *pl, struct flow *f, enum verdict v, enum event cau
     if (!r) {
         /* The message must not pass and no reply can be made: the only honest end is a reset. */
         pl->counter[COUNTER_REFUSAL_CAP]++;
-        reset_server(pl, f);
-        segment_send(pl, f, SERVER, f->side[SERVER].out, f->side[CLIENT].stream.nxt,
-                     TCP_RST | TCP_ACK, NULL, 0);
-        flow_to(pl, f, FLOW_REFUSING);
+        refuse_cut(pl, f);
         return;
     }
     memset(r, 0, sizeof(*r));

@@ -38,6 +38,10 @@ size_t refusal_size(void);
 void refuse_begin(struct pipeline *pl, struct flow *f, enum verdict v, enum event cause,
                   uint32_t replies_due, uint32_t read_seq);
 
+/* Ends a connection that can neither be judged nor answered: both sides are reset, and what still comes is
+ * dropped. */
+void refuse_cut(struct pipeline *pl, struct flow *f);
+
 /* We are the client's peer now (REPLYING or LINGER); tcp.c gives every packet to refuse_segment. */
 bool refuse_has_taken_over(const struct flow *f);
 

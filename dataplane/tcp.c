@@ -34,6 +34,7 @@ patience_ms(const struct pipeline *pl, const struct flow *f)
 {
     switch (f->state) {
     case FLOW_SYN:
+    case FLOW_ANSWERED:
         return pl->cfg->half_open_ms;
     case FLOW_CLOSED:
         return pl->cfg->closed_ms;
@@ -49,7 +50,7 @@ patience_ms(const struct pipeline *pl, const struct flow *f)
 void
 flow_to(struct pipeline *pl, struct flow *f, enum flow_state state)
 {
-    if (f->state == FLOW_SYN && state != FLOW_SYN)
+    if (state != FLOW_SYN && state != FLOW_ANSWERED)
         flow_established(pl->flows, f);
     f->state = state;
     timer_set(&pl->wheel, &f->timer, pl->now_ms + patience_ms(pl, f));
@@ -108,45 +109,9 @@ side_start(struct pipeline *pl, struct flow_side *s, uint32_t isn)
     reassembly_init(&s->stream, &pl->store, isn + 1, pl->cfg->stream_octets_max);
 }
 
-void
-tcp_open(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier *c)
-{
-    for (struct flow *old; (old = flow_half_open_surplus(pl->flows));) {
-        tcp_end(pl, old);
-        pl->counter[COUNTER_HALF_OPEN_EVICTED]++;
-    }
-    struct flow *f = flow_add(pl->flows, &p->key, hash);
-    if (!f) {
-        pl->counter[COUNTER_FLOW_TABLE_FULL]++;
-        if (pl->cfg->on_flow_cap == FAULT_PASS)
-            carrier_forward(pl, c);
-        else
-            carrier_drop(pl, c);
-        return;
-    }
-    pl->counter[COUNTER_FLOWS]++;
-    f->client_is_first = p->src_is_first;
-    f->client_port_side = c->side;
-    f->pair = c->pair;
-    f->seen_ms = pl->now_ms;
-    side_start(pl, &f->side[CLIENT], p->seq);
-    flow_to(pl, f, FLOW_SYN);
-    segment_learn(f, CLIENT, p);
-    f->has_timestamps = p->has_timestamps;
-    /* Octets in a SYN (RFC 7413) are not let through: the client sends them again in order. */
-    if (p->payload_len && c->is_linear) {
-        packet_trim(p, 0);
-        rte_pktmbuf_trim(c->mbufs[0], (uint16_t)(c->mbufs[0]->data_len - p->frame_len));
-    } else if (p->payload_len) {
-        carrier_drop(pl, c);
-        return;
-    }
-    carrier_forward(pl, c);
-}
-
-/* The server took a SYN: the connection is there. isn: the client's. */
-static bool
-establish(struct pipeline *pl, struct flow *f, const struct packet *p, uint32_t client_isn)
+/* The server answered a SYN of this ISN: what was there before is over. */
+static void
+answer(struct pipeline *pl, struct flow *f, const struct packet *p, uint32_t client_isn)
 {
     session_drop(pl, f);
     if (f->refusal) {
@@ -159,8 +124,15 @@ establish(struct pipeline *pl, struct flow *f, const struct packet *p, uint32_t 
     f->has_reuse_isn = false;
     f->stalled_ms = 0;
     f->events = 0;
-    /* Both must offer them: RFC 7323 3.2. The client's offer was noted at its SYN. */
-    f->has_timestamps = f->has_timestamps && p->has_timestamps;
+    /* In a SYN-ACK only when the client offered them, too: RFC 7323 3.2. */
+    f->has_timestamps = p->has_timestamps;
+    flow_to(pl, f, FLOW_ANSWERED);
+}
+
+/* The client acknowledged the answer. False: the connection was cut. */
+static bool
+open_session(struct pipeline *pl, struct flow *f)
+{
     f->smtp = slab_get(&pl->sessions);
     if (f->smtp) {
         smtp_init(f->smtp, &pl->scanner, &pl->cfg->smtp);
@@ -168,14 +140,56 @@ establish(struct pipeline *pl, struct flow *f, const struct packet *p, uint32_t 
         return true;
     }
     pl->counter[COUNTER_SESSION_CAP]++;
-    if (pl->cfg->on_session_cap != FAULT_PASS)
+    if (pl->cfg->on_session_cap != FAULT_PASS) {
+        refuse_cut(pl, f);
         return false;
+    }
     go_blind(pl, f);
     return true;
 }
 
-/* Any segment with SYN on a known flow. True: forward it. */
-static bool
+void
+tcp_open(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier *c)
+{
+    bool is_syn = !(p->flags & TCP_ACK);
+    for (struct flow *old; (old = flow_half_open_surplus(pl->flows));) {
+        tcp_end(pl, old);
+        pl->counter[COUNTER_HALF_OPEN_EVICTED]++;
+    }
+    struct flow *f = flow_add(pl->flows, &p->key, hash);
+    if (!f) {
+        pl->counter[COUNTER_FLOW_TABLE_FULL]++;
+        if (pl->cfg->on_flow_cap == FAULT_PASS) {
+            pl->unknown_until_ms = pl->now_ms + pl->cfg->unknown_ms;
+            carrier_forward(pl, c);
+        } else
+            carrier_drop(pl, c);
+        return;
+    }
+    pl->counter[COUNTER_FLOWS]++;
+    f->client_is_first = p->src_is_first == is_syn;
+    f->client_port_side = is_syn ? c->side : !c->side;
+    f->pair = c->pair;
+    f->seen_ms = pl->now_ms;
+    segment_learn(f, is_syn ? CLIENT : SERVER, p);
+    if (is_syn) {
+        side_start(pl, &f->side[CLIENT], p->seq);
+        flow_to(pl, f, FLOW_SYN);
+    } else
+        answer(pl, f, p, p->ack - 1);
+    /* Octets in a SYN (RFC 7413) are not let through: the client sends them again in order. */
+    if (p->payload_len && c->is_linear) {
+        packet_trim(p, 0);
+        rte_pktmbuf_trim(c->mbufs[0], (uint16_t)(c->mbufs[0]->data_len - p->frame_len));
+    } else if (p->payload_len) {
+        carrier_drop(pl, c);
+        return;
+    }
+    carrier_forward(pl, c);
+}
+
+/* Any segment with SYN on a known flow. */
+static void
 input_syn(struct pipeline *pl, struct flow *f, const struct packet *p, unsigned from)
 {
     struct flow_side *client = &f->side[CLIENT], *server = &f->side[SERVER];
@@ -184,23 +198,15 @@ input_syn(struct pipeline *pl, struct flow *f, const struct packet *p, unsigned 
             /* Believed only when the server answers it: a spoofed SYN must not make us forget. */
             f->has_reuse_isn = true;
             f->reuse_isn = p->seq;
-            if (f->state != FLOW_OPEN)
-                f->has_timestamps = p->has_timestamps;
         }
-        return true;
+        return;
     }
-    if (!(p->flags & TCP_ACK))
-        return true;
-    if (server->has_isn && p->seq == server->isn)
-        return true; /* sent again */
-    uint32_t isn;
+    if (!(p->flags & TCP_ACK) || (server->has_isn && p->seq == server->isn))
+        return; /* no answer, or sent again */
     if (f->has_reuse_isn && p->ack == f->reuse_isn + 1)
-        isn = f->reuse_isn;
+        answer(pl, f, p, f->reuse_isn);
     else if (!server->has_isn && p->ack == client->isn + 1)
-        isn = client->isn;
-    else
-        return true;
-    return establish(pl, f, p, isn);
+        answer(pl, f, p, client->isn);
 }
 
 /* Acknowledgments and resets */
@@ -232,9 +238,31 @@ input_rst(struct pipeline *pl, struct flow *f, const struct packet *p, unsigned 
     const struct flow_side *me = &f->side[from], *peer = &f->side[!from];
     bool is_exact = p->seq == me->stream.nxt || p->seq == me->out ||
                     (peer->has_ack && p->seq == peer->ack);
-    /* Still read afterwards (flow.h): were it lost behind us, the connection would go on. */
-    if (is_exact && f->state != FLOW_CLOSED)
+    /* Still read afterwards (flow.h): were it lost behind us, the connection would go on. A refusal that
+     * waits for the server stays one: its session is over and must not be read on. */
+    if (is_exact && f->state != FLOW_CLOSED && !f->refusal)
         flow_to(pl, f, FLOW_CLOSED);
+}
+
+/* False: the connection is not open, so no octets may pass. */
+static bool
+input_half_open(struct pipeline *pl, struct flow *f, const struct packet *p, unsigned from)
+{
+    const struct flow_side *client = &f->side[CLIENT], *server = &f->side[SERVER];
+    if (f->state == FLOW_SYN || f->state == FLOW_ANSWERED) {
+        bool is_exact = from == CLIENT ? p->seq == client->isn + 1 : p->ack == client->isn + 1;
+        if (p->flags & TCP_RST) {
+            if (is_exact)
+                flow_to(pl, f, FLOW_CLOSED);
+            return false;
+        }
+        if (f->state == FLOW_ANSWERED && from == CLIENT && (p->flags & TCP_ACK) &&
+            p->ack == server->isn + 1)
+            return open_session(pl, f);
+        return false;
+    }
+    /* Closed before it was open: nobody reads it, so nothing may be said. */
+    return f->smtp || f->refusal || f->state == FLOW_BLIND;
 }
 
 /* Reading */
@@ -306,7 +334,7 @@ static void
 judge_client(struct pipeline *pl, struct flow *f)
 {
     struct flow_side *c = &f->side[CLIENT];
-    if (f->state == FLOW_REFUSING || !f->smtp)
+    if (f->state == FLOW_REFUSING || f->refusal || !f->smtp)
         return;
     /* What may be handed on if the next message is refused: all up to here, no part of it. */
     uint32_t cut = c->judged, replies_due = smtp_answerable_cnt(f->smtp);
@@ -560,25 +588,22 @@ tcp_segment(struct pipeline *pl, struct flow *f, struct packet *p, struct carrie
         return;
     }
     if (p->flags & TCP_SYN) {
-        bool is_let = input_syn(pl, f, p, from) && !p->payload_len;
+        input_syn(pl, f, p, from);
         segment_learn(f, from, p);
-        if (is_let)
-            carrier_forward(pl, c);
-        else
+        if (p->payload_len)
             carrier_drop(pl, c);
+        else
+            carrier_forward(pl, c);
         return;
     }
     if (f->state == FLOW_REFUSING && !f->refusal) {
-        /* Reset without a reply (refusal-cap); nothing of it goes on. */
+        /* Cut (refuse_cut); nothing of it goes on. */
         carrier_drop(pl, c);
         return;
     }
     segment_learn(f, from, p);
-    if (f->state == FLOW_SYN) {
-        /* Nothing can be said before the server has answered; a reset may. */
-        if (p->flags & TCP_RST)
-            flow_to(pl, f, FLOW_CLOSED);
-        if (p->payload_len)
+    if (!input_half_open(pl, f, p, from)) {
+        if (p->payload_len || f->state == FLOW_REFUSING)
             carrier_drop(pl, c);
         else
             carrier_forward(pl, c);
@@ -587,11 +612,6 @@ tcp_segment(struct pipeline *pl, struct flow *f, struct packet *p, struct carrie
     if (f->state == FLOW_BLIND) {
         if (p->flags & (TCP_RST | TCP_FIN))
             timer_set(&pl->wheel, &f->timer, pl->now_ms + pl->cfg->closed_ms);
-        carrier_forward(pl, c);
-        return;
-    }
-    if (!f->side[SERVER].has_isn) {
-        /* CLOSED straight from SYN. */
         carrier_forward(pl, c);
         return;
     }

@@ -51,7 +51,7 @@ struct carrier {
 void carrier_forward(struct pipeline *pl, struct carrier *c);
 void carrier_drop(struct pipeline *pl, struct carrier *c);
 
-/* A SYN to an SMTP port that belongs to no flow. */
+/* A SYN to an SMTP port, or a SYN-ACK from one, that belongs to no flow. */
 void tcp_open(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier *c);
 
 /* Any segment of flow f. Consumes the carrier. f may be gone afterwards. */

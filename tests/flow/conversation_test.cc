@@ -276,6 +276,8 @@ struct World {
         into_weir(OUTSIDE, build(tuple, true, s));
         s.seq = server.iss, s.ack = client.iss + 1, s.flags = TCP_SYN | TCP_ACK;
         into_weir(INSIDE, build(tuple, false, s));
+        s.seq = client.iss + 1, s.ack = server.iss + 1, s.flags = TCP_ACK;
+        into_weir(OUTSIDE, build(tuple, true, s));
         for (auto &w : wire)
             w.clear();
         client.last_progress = server.last_progress = weir.now;

@@ -43,6 +43,7 @@ material(const Tuple &t, uint32_t ts)
     };
     add(true, TCP_SYN, "");
     add(false, TCP_SYN | TCP_ACK, "");
+    add(true, TCP_ACK, "");
     for (auto &line : talk)
         add(line.first, TCP_ACK | TCP_PSH, line.second);
     add(true, TCP_ACK | TCP_FIN, "");

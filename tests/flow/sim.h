@@ -88,6 +88,8 @@ default_config()
     c.stall_ms = 5000;
     c.refusal_ms = 30000;
     c.fragment_ms = 3000;
+    c.unknown_ms = 900000;
+    c.on_flow_cap = c.on_session_cap = c.on_unknown_flow = FAULT_DROP;
     strcpy(c.hostname, "mx.test");
     strcpy(c.refuse_text, "Message refused");
     strcpy(c.defer_text, "Try again later");

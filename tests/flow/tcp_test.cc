@@ -436,6 +436,72 @@ TEST_F(Tcp, FloodOfHalfOpenConnectionsDoesNotEvictAnOpenOne)
     EXPECT_EQ("550 5.7.1 Message refused\r\n", text(OUTSIDE));
 }
 
+TEST_F(Tcp, EvictedWhileHalfOpenIsFollowedFromTheAnswer)
+{
+    cfg.half_open_max = 8;
+    weir = new Weir(cfg, rs);
+    send(true, TCP_SYN, "");
+    cseq++;
+    for (unsigned i = 0; i < 50; i++) {
+        Tuple t;
+        t.client_port = (uint16_t)(1000 + i);
+        Segment s;
+        s.flags = TCP_SYN;
+        weir->in(OUTSIDE, build(t, true, s));
+    }
+    send(false, TCP_SYN | TCP_ACK, "");
+    sseq++;
+    send(true, TCP_ACK, "");
+    envelope();
+    client("BADWORD\r\n.\r\n");
+    EXPECT_EQ("550 5.7.1 Message refused\r\n", text(OUTSIDE));
+}
+
+TEST_F(Tcp, AnsweredButNeverAcknowledgedStaysHalfOpen)
+{
+    weir = new Weir(cfg, rs);
+    for (unsigned i = 0; i < 1000; i++) {
+        Tuple t;
+        t.client_port = (uint16_t)(1000 + i);
+        Segment s;
+        s.flags = TCP_SYN;
+        weir->in(OUTSIDE, build(t, true, s));
+        s.flags = TCP_SYN | TCP_ACK;
+        s.ack = 1;
+        weir->in(INSIDE, build(t, false, s));
+    }
+    EXPECT_EQ(0u, weir->pl->sessions.used);
+    EXPECT_LE(flow_cnt(weir->pl->flows), 64u);
+}
+
+TEST_F(Tcp, ForgottenConnectionsDoNotPassOnceTheStartIsOver)
+{
+    start();
+    envelope();
+    weir->tick(cfg.unknown_ms + cfg.idle_ms);
+    weir->tick(1000);
+    forget();
+    client("BADWORD\r\n.\r\n");
+    EXPECT_EQ(0u, weir->out[INSIDE].size());
+    EXPECT_EQ(1u, weir->counter(COUNTER_UNKNOWN_DROPPED));
+}
+
+TEST_F(Tcp, WithoutSessionMemoryTheConnectionIsCut)
+{
+    weir = new Weir(cfg, rs);
+    while (slab_get(&weir->pl->sessions)) {
+    }
+    send(true, TCP_SYN, "");
+    cseq++;
+    send(false, TCP_SYN | TCP_ACK, "");
+    sseq++;
+    forget();
+    send(true, TCP_ACK, "");
+    EXPECT_TRUE(seen(INSIDE).at(0).p.flags & TCP_RST);
+    EXPECT_TRUE(seen(OUTSIDE).at(0).p.flags & TCP_RST);
+    weir->pl->sessions.used = 0;
+}
+
 TEST_F(Tcp, DropVerdictTellsTheClientOk)
 {
     cfg.thresholds.drop_milli = 10000;

@@ -20,6 +20,8 @@
 
 enum { SPACE = 1 << 16, ISN_CLIENT = 0xffff8000u, ISN_SERVER = 77 };
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static struct rte_mempool *pool;
 static struct pipeline_config cfg;
 
@@ -68,8 +70,9 @@ drain(struct pipeline *pl, const struct flow_key *key)
                   "a frame that left parses");
             check(packet_checksum_is_right(&p), "a frame that left has a right sum");
             struct flow *f = flow_find(pl->flows, key, flow_hash(pl->flows, key));
-            for (uint32_t k = 0; side == INSIDE && f && f->state == FLOW_OPEN && k < p.payload_len;
-                 k++) {
+            /* Octets of a RST are not of the stream: RFC 9293 3.10.7.4 has no step that reads them. */
+            bool is_read = side == INSIDE && f && f->state == FLOW_OPEN && !(p.flags & TCP_RST);
+            for (uint32_t k = 0; is_read && k < p.payload_len; k++) {
                 uint32_t seq = p.seq + k, at = seq - (f->side[CLIENT].isn + 1);
                 if (seq_lt(seq, f->side[CLIENT].stream.una) || at >= SPACE)
                     continue;
@@ -138,6 +141,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t conn = 0;
     put(pl, 0, ISN_CLIENT, 0, TCP_SYN, NULL, 0);
     put(pl, 1, ISN_SERVER, ISN_CLIENT + 1, TCP_SYN | TCP_ACK, NULL, 0);
+    put(pl, 0, ISN_CLIENT + 1, ISN_SERVER + 1, TCP_ACK, NULL, 0);
     for (size_t i = 0; i + 5 <= size;) {
         const uint8_t *op = data + i;
         if (op[0] & 0x80) {
@@ -166,7 +170,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             next[from_server] += len;
         i += len;
     }
-    for (int i = 0; i < 64; i++) {
+    for (int i = 0; i < 64 && flow_cnt(pl->flows); i++) {
         pipeline_tick(pl, pl->now_ms + 60000);
         struct flow_key key;
         memset(&key, 0, sizeof(key));
