@@ -31,7 +31,7 @@ struct peer {
 };
 
 struct agent {
-    struct bench *bench;
+    struct appliance *appliance;
     struct worker *const *workers;
     int signal_fd, listen_fd;
     struct peer peers[AGENT_PEERS_MAX];
@@ -129,13 +129,13 @@ open_messages(struct agent *a, const char *path)
 }
 
 struct agent *
-agent_new(struct bench *bench, struct worker *const *workers)
+agent_new(struct appliance *appliance, struct worker *const *workers)
 {
-    const struct config *c = bench->config;
+    const struct config *c = appliance->config;
     struct agent *a = calloc(1, sizeof(*a));
     if (!a)
         return NULL;
-    a->bench = bench;
+    a->appliance = appliance;
     a->workers = workers;
     a->listen_fd = -1;
     a->start_ms = a->frames_seen_ms = worker_clock_ms();
@@ -172,7 +172,7 @@ agent_free(struct agent *a)
     }
     if (a->listen_fd >= 0) {
         close(a->listen_fd);
-        unlink(a->bench->config->link_socket);
+        unlink(a->appliance->config->link_socket);
     }
     if (a->signal_fd >= 0)
         close(a->signal_fd);
@@ -187,12 +187,12 @@ unsigned
 agent_drain(struct agent *a)
 {
     unsigned cnt = 0;
-    for (unsigned i = 0; i < a->bench->workers_cnt; i++) {
+    for (unsigned i = 0; i < a->appliance->workers_cnt; i++) {
         if (a->workers[i]->records && a->messages)
             cnt += record_drain(a->workers[i]->records, a->messages);
     }
     if (cnt && fflush(a->messages) != 0) {
-        LOG_AT(ERR, "[log] messages: %s: %s\n", a->bench->config->messages, strerror(errno));
+        LOG_AT(ERR, "[log] messages: %s: %s\n", a->appliance->config->messages, strerror(errno));
         clearerr(a->messages);
     }
     return cnt;
@@ -204,9 +204,9 @@ int
 agent_load(struct agent *a, const void *image, size_t len, uint32_t *generation, unsigned wait_ms,
            uint32_t *swap_us, char *err, size_t err_size)
 {
-    struct swap *swap = a->bench->swap;
+    struct swap *swap = a->appliance->swap;
     uint32_t number = *generation ? *generation : a->last_generation + 1;
-    struct ruleset *rs = ruleset_load(image, len, number, a->bench->workers_cnt, err, err_size);
+    struct ruleset *rs = ruleset_load(image, len, number, a->appliance->workers_cnt, err, err_size);
     if (!rs)
         return -1;
     uint64_t start = worker_clock_ms();
@@ -299,7 +299,7 @@ agent_load_file(struct agent *a, const char *path, char *err, size_t err_size)
 static uint32_t
 live_generation(const struct agent *a)
 {
-    const struct ruleset *live = swap_live(a->bench->swap);
+    const struct ruleset *live = swap_live(a->appliance->swap);
     return live ? ruleset_generation(live) : 0;
 }
 
@@ -332,7 +332,7 @@ on_load(struct agent *a, const struct peer *p, const struct link_header *h, cons
     int ret = load_fd(a, fd, &generation, load->wait_ms, &body.swap_us, body.text, sizeof(body.text));
     body.generation = live_generation(a);
     if (ret == 0)
-        snprintf(body.text, sizeof(body.text), "%s", ruleset_digest(swap_live(a->bench->swap)));
+        snprintf(body.text, sizeof(body.text), "%s", ruleset_digest(swap_live(a->appliance->swap)));
     else
         LOG_AT(WARNING, "link: an image was refused: %s\n", body.text);
     return answer(p, ret == 0 ? LINK_ACK : LINK_NACK, h->request, &body, sizeof(body));
@@ -341,12 +341,12 @@ on_load(struct agent *a, const struct peer *p, const struct link_header *h, cons
 static bool
 on_status(struct agent *a, const struct peer *p, const struct link_header *h)
 {
-    struct link_state body = {.resident = swap_reap(a->bench->swap),
-                              .worker_cnt = a->bench->workers_cnt,
+    struct link_state body = {.resident = swap_reap(a->appliance->swap),
+                              .worker_cnt = a->appliance->workers_cnt,
                               .uptime_ms = worker_clock_ms() - a->start_ms};
     struct stats s = {0};
-    const struct ruleset *live = swap_live(a->bench->swap);
-    for (unsigned i = 0; i < a->bench->workers_cnt; i++)
+    const struct ruleset *live = swap_live(a->appliance->swap);
+    for (unsigned i = 0; i < a->appliance->workers_cnt; i++)
         stats_add(&s, a->workers[i]);
     if (live) {
         body.generation = ruleset_generation(live);
@@ -358,7 +358,7 @@ on_status(struct agent *a, const struct peer *p, const struct link_header *h)
         body.flows = s.counter[COUNTER_FLOWS] - s.counter[COUNTER_FLOWS_ENDED];
     for (int v = 0; v < VERDICT_CNT; v++)
         body.messages[v] = s.message[v];
-    for (unsigned i = 0; i < a->bench->workers_cnt; i++)
+    for (unsigned i = 0; i < a->appliance->workers_cnt; i++)
         body.rx_frames += __atomic_load_n(&a->workers[i]->port_frames, __ATOMIC_RELAXED);
     body.tx_frames = s.counter[COUNTER_TX_FRAMES];
     body.dropped_frames = stats_dropped(&s);
@@ -457,7 +457,7 @@ log_stats(struct agent *a)
 {
     char text[4096];
     struct stats s = {0};
-    for (unsigned i = 0; i < a->bench->workers_cnt; i++)
+    for (unsigned i = 0; i < a->appliance->workers_cnt; i++)
         stats_add(&s, a->workers[i]);
     stats_line(&s, text, sizeof(text));
     LOG_AT(NOTICE, "stats: generation=%u %s\n", live_generation(a), text);
@@ -481,7 +481,7 @@ static uint64_t
 frames_received(const struct agent *a)
 {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < a->bench->workers_cnt; i++)
+    for (unsigned i = 0; i < a->appliance->workers_cnt; i++)
         sum += __atomic_load_n(&a->workers[i]->port_frames, __ATOMIC_RELAXED);
     return sum;
 }
@@ -489,7 +489,7 @@ frames_received(const struct agent *a)
 static bool
 run_is_over(struct agent *a)
 {
-    const struct config *c = a->bench->config;
+    const struct config *c = a->appliance->config;
     uint64_t frames = frames_received(a);
     if (frames != a->frames_seen) {
         a->frames_seen = frames;
@@ -505,7 +505,7 @@ run_is_over(struct agent *a)
 static void
 stop_workers(struct agent *a)
 {
-    struct bench *b = a->bench;
+    struct appliance *b = a->appliance;
     uint64_t start = worker_clock_ms();
     uint64_t rounds[CONFIG_CPUS_MAX];
     __atomic_store_n(&b->phase, WORKERS_DRAIN, __ATOMIC_RELEASE);
@@ -548,7 +548,7 @@ agent_poll(struct agent *a, int timeout_ms)
 int
 agent_run(struct agent *a)
 {
-    bool is_short = a->bench->config->stop_after_frames != 0; /* a core may be waiting for its records */
+    bool is_short = a->appliance->config->stop_after_frames != 0; /* a core may be waiting for its records */
     uint64_t next_ms = 0;
     while (!a->is_to_end && !run_is_over(a)) {
         agent_poll(a, is_short ? 1 : AGENT_TICK_MS);
@@ -557,7 +557,7 @@ agent_run(struct agent *a)
             continue; /* woken by a flood: records and sets have their own beat */
         next_ms = now_ms + AGENT_TICK_MS / 2;
         agent_drain(a);
-        swap_reap(a->bench->swap);
+        swap_reap(a->appliance->swap);
     }
     stop_workers(a);
     return 0;

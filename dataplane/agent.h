@@ -36,8 +36,8 @@ struct agent;
 
 void agent_block_signals(void);
 
-/* workers: bench->workers_cnt of them, borrowed, as bench is. Opens the link and the files of [log]. */
-struct agent *agent_new(struct bench *bench, struct worker *const *workers);
+/* workers: appliance->workers_cnt of them, borrowed, as appliance is. Opens the link and the files of [log]. */
+struct agent *agent_new(struct appliance *appliance, struct worker *const *workers);
 void agent_free(struct agent *a);
 
 /* Loads and publishes an image; *generation 0 takes the next number and is set to what became live.

@@ -21,7 +21,7 @@ enum { RECORD_SLOTS = 1024, MBUF_CACHE = 256 };
 
 static struct config config;
 static struct topology topology;
-static struct bench bench;
+static struct appliance appliance;
 static struct worker *workers[CONFIG_CPUS_MAX];
 
 static int
@@ -89,22 +89,22 @@ start_eal(void)
 static void
 add_port(unsigned pair, unsigned side, const char *device, bool is_one_armed)
 {
-    int8_t idx = (int8_t)bench.ports_cnt++;
-    struct port *p = &bench.port[idx];
+    int8_t idx = (int8_t)appliance.ports_cnt++;
+    struct port *p = &appliance.port[idx];
     p->pair = (uint8_t)pair;
     p->side = (uint8_t)side;
     p->is_one_armed = is_one_armed;
     device_name(device, p->name, sizeof(p->name));
-    bench.port_out[pair][side] = idx;
+    appliance.port_out[pair][side] = idx;
     if (is_one_armed)
-        bench.port_out[pair][INSIDE] = idx;
+        appliance.port_out[pair][INSIDE] = idx;
 }
 
 static void
 list_ports(void)
 {
-    memset(bench.port_out, -1, sizeof(bench.port_out));
-    memset(bench.port_of_id, -1, sizeof(bench.port_of_id));
+    memset(appliance.port_out, -1, sizeof(appliance.port_out));
+    memset(appliance.port_of_id, -1, sizeof(appliance.port_of_id));
     for (unsigned i = 0; i < PAIR_MAX; i++) {
         const struct config_pair *p = &config.pair[i];
         if (!p->is_set)
@@ -130,18 +130,18 @@ make_pool(void)
 static int
 open_ports(struct rte_mempool *pool)
 {
-    for (unsigned i = 0; i < bench.ports_cnt; i++) {
-        struct port *p = &bench.port[i];
+    for (unsigned i = 0; i < appliance.ports_cnt; i++) {
+        struct port *p = &appliance.port[i];
         if (port_open(p, &config, topology.workers_cnt, pool))
             return -1;
-        if (p->id >= RTE_DIM(bench.port_of_id) || bench.port_of_id[p->id] >= 0) {
+        if (p->id >= RTE_DIM(appliance.port_of_id) || appliance.port_of_id[p->id] >= 0) {
             LOG_AT(ERR, "port %s stands in two places\n", p->name);
             return -1;
         }
-        bench.port_of_id[p->id] = (int8_t)i;
+        appliance.port_of_id[p->id] = (int8_t)i;
         /* Two kinds of NIC may hash one conversation apart: RSS is relied on only where all are alike. */
-        if (topology.workers_cnt > 1 && (!p->is_rss || strcmp(p->driver, bench.port[0].driver) != 0))
-            bench.is_steered = true;
+        if (topology.workers_cnt > 1 && (!p->is_rss || strcmp(p->driver, appliance.port[0].driver) != 0))
+            appliance.is_steered = true;
     }
     return 0;
 }
@@ -153,7 +153,7 @@ make_worker(unsigned idx, uint64_t seed, struct rte_mempool *pool)
     struct worker *w = rte_zmalloc_socket("worker", sizeof(*w), 64, node < 0 ? SOCKET_ID_ANY : node);
     if (!w)
         return NULL;
-    w->bench = &bench;
+    w->appliance = &appliance;
     w->idx = idx;
     w->cpu = topology.cpu[idx];
     w->node = node;
@@ -176,16 +176,16 @@ static int
 make_workers(struct rte_mempool *pool)
 {
     uint64_t seed = rte_rand();
-    bench.config = &config;
-    bench.workers_cnt = topology.workers_cnt;
-    bench.phase = WORKERS_RUN;
-    bench.swap = swap_new(topology.workers_cnt);
-    bench.steer = steer_new(topology.workers_cnt, rte_rand());
-    if (!bench.swap || !bench.steer) {
+    appliance.config = &config;
+    appliance.workers_cnt = topology.workers_cnt;
+    appliance.phase = WORKERS_RUN;
+    appliance.swap = swap_new(topology.workers_cnt);
+    appliance.steer = steer_new(topology.workers_cnt, rte_rand());
+    if (!appliance.swap || !appliance.steer) {
         LOG_AT(ERR, "no memory for the rings of %u workers\n", topology.workers_cnt);
         return -1;
     }
-    for (unsigned i = 0; i < bench.workers_cnt; i++) {
+    for (unsigned i = 0; i < appliance.workers_cnt; i++) {
         workers[i] = make_worker(i, seed, pool);
         if (!workers[i])
             return -1;
@@ -200,17 +200,17 @@ print_ports(void)
 {
     LOG_AT(NOTICE, "%-6s %-8s %-20s %-16s %4s %5s %6s %6s  %s\n", "pair", "side", "port", "driver", "node", "mtu",
            "queues", "worker", "spread by");
-    for (unsigned i = 0; i < bench.ports_cnt; i++) {
-        const struct port *p = &bench.port[i];
+    for (unsigned i = 0; i < appliance.ports_cnt; i++) {
+        const struct port *p = &appliance.port[i];
         char worker[8] = "all", node[12] = "any";
         if (p->rx_queues == 1)
-            snprintf(worker, sizeof(worker), "%u", port_owner(&bench, i) % 1000);
+            snprintf(worker, sizeof(worker), "%u", port_owner(&appliance, i) % 1000);
         if (p->node >= 0)
             snprintf(node, sizeof(node), "%d", p->node);
         LOG_AT(NOTICE, "%-6u %-8s %-20s %-16s %4s %5u %3u/%-3u %5s  %s\n", p->pair,
                p->is_one_armed ? "both" : p->side == OUTSIDE ? "outside" : "inside", p->name, p->driver, node, p->mtu,
                p->rx_queues, p->tx_queues, worker,
-               bench.workers_cnt == 1 ? "nothing, one worker" : bench.is_steered ? "software" : "RSS, symmetric");
+               appliance.workers_cnt == 1 ? "nothing, one worker" : appliance.is_steered ? "software" : "RSS, symmetric");
     }
 }
 
@@ -218,7 +218,7 @@ static void
 print_workers(void)
 {
     LOG_AT(NOTICE, "%-6s %-5s %-5s %-10s %s\n", "worker", "cpu", "node", "memory", "huge pages");
-    for (unsigned i = 0; i < bench.workers_cnt; i++) {
+    for (unsigned i = 0; i < appliance.workers_cnt; i++) {
         char cpu[12] = "any", node[12] = "any";
         if (workers[i]->cpu >= 0)
             snprintf(cpu, sizeof(cpu), "%d", workers[i]->cpu);
@@ -245,10 +245,10 @@ load_first_rules(struct agent *agent)
 static int
 run(struct agent *agent)
 {
-    for (unsigned i = 0; i < bench.workers_cnt; i++) {
+    for (unsigned i = 0; i < appliance.workers_cnt; i++) {
         if (rte_eal_remote_launch(worker_run, workers[i], topology_lcore(i)) != 0) {
             LOG_AT(ERR, "worker %u did not start\n", i);
-            __atomic_store_n(&bench.phase, WORKERS_STOP, __ATOMIC_RELEASE);
+            __atomic_store_n(&appliance.phase, WORKERS_STOP, __ATOMIC_RELEASE);
             rte_eal_mp_wait_lcore();
             return 1;
         }
@@ -264,7 +264,7 @@ static void
 print_totals(void)
 {
     struct stats s = {0};
-    for (unsigned i = 0; i < bench.workers_cnt; i++)
+    for (unsigned i = 0; i < appliance.workers_cnt; i++)
         stats_add(&s, workers[i]);
     stats_json(&s, stderr);
 }
@@ -274,15 +274,15 @@ take_down(struct agent *agent)
 {
     stats_withdraw();
     agent_free(agent);
-    for (unsigned i = 0; i < bench.workers_cnt && workers[i]; i++) {
+    for (unsigned i = 0; i < appliance.workers_cnt && workers[i]; i++) {
         pipeline_free(workers[i]->pl); /* its messages let go of their rule sets */
         record_ring_free(workers[i]->records);
         rte_free(workers[i]);
     }
-    steer_free(bench.steer);
-    for (unsigned i = 0; i < bench.ports_cnt; i++)
-        port_close(&bench.port[i]);
-    swap_free(bench.swap);
+    steer_free(appliance.steer);
+    for (unsigned i = 0; i < appliance.ports_cnt; i++)
+        port_close(&appliance.port[i]);
+    swap_free(appliance.swap);
 }
 
 int
@@ -306,11 +306,11 @@ main(int argc, char **argv)
     struct agent *agent = NULL;
     struct rte_mempool *pool = make_pool();
     if (pool && open_ports(pool) == 0 && make_workers(pool) == 0)
-        agent = agent_new(&bench, workers);
+        agent = agent_new(&appliance, workers);
     if (agent) {
         print_ports();
         print_workers();
-        stats_publish(workers, bench.workers_cnt);
+        stats_publish(workers, appliance.workers_cnt);
         load_first_rules(agent);
         code = run(agent);
         print_totals();

@@ -16,7 +16,7 @@ worker_clock_ms(void)
 }
 
 unsigned
-port_owner(const struct bench *b, unsigned port_idx)
+port_owner(const struct appliance *b, unsigned port_idx)
 {
     return port_idx % b->workers_cnt;
 }
@@ -69,8 +69,8 @@ static void
 hand_to_owner(struct worker *w, unsigned port_idx, struct rte_mbuf **mbufs, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        mbufs[i]->port = w->bench->port[port_idx].id;
-        if (steer_put(w->bench->steer, STEER_OUT, w->idx, port_owner(w->bench, port_idx), mbufs[i]))
+        mbufs[i]->port = w->appliance->port[port_idx].id;
+        if (steer_put(w->appliance->steer, STEER_OUT, w->idx, port_owner(w->appliance, port_idx), mbufs[i]))
             continue;
         note(&w->pl->counter[COUNTER_STEER_FULL], 1);
         rte_pktmbuf_free(mbufs[i]);
@@ -80,9 +80,9 @@ hand_to_owner(struct worker *w, unsigned port_idx, struct rte_mbuf **mbufs, unsi
 static void
 send_outbox(struct worker *w, unsigned port_idx, struct outbox *o)
 {
-    const struct port *p = &w->bench->port[port_idx];
+    const struct port *p = &w->appliance->port[port_idx];
     unsigned n = keep_what_fits(w, p, o->mbufs, o->cnt);
-    if (p->tx_queues > 1 || port_owner(w->bench, port_idx) == w->idx)
+    if (p->tx_queues > 1 || port_owner(w->appliance, port_idx) == w->idx)
         transmit(w, p, o->mbufs, n);
     else
         hand_to_owner(w, port_idx, o->mbufs, n);
@@ -96,7 +96,7 @@ send_outboxes(struct worker *w)
         for (unsigned side = 0; side < 2; side++) {
             struct outbox *o = &w->pl->outbox[pair][side];
             if (o->cnt)
-                send_outbox(w, (unsigned)w->bench->port_out[pair][side], o);
+                send_outbox(w, (unsigned)w->appliance->port_out[pair][side], o);
         }
     }
 }
@@ -116,13 +116,13 @@ steer_away(struct worker *w, struct rte_mbuf **mbufs, unsigned n)
 {
     unsigned kept = 0, away = 0;
     for (unsigned i = 0; i < n; i++) {
-        unsigned owner = steer_owner_of(w->bench->steer, mbufs[i], w->idx, w->linear);
+        unsigned owner = steer_owner_of(w->appliance->steer, mbufs[i], w->idx, w->linear);
         if (owner == w->idx) {
             mbufs[kept++] = mbufs[i];
             continue;
         }
         away++;
-        if (steer_put(w->bench->steer, STEER_IN, w->idx, owner, mbufs[i]))
+        if (steer_put(w->appliance->steer, STEER_IN, w->idx, owner, mbufs[i]))
             continue;
         away--;
         note(&w->pl->counter[COUNTER_STEER_FULL], 1);
@@ -135,7 +135,7 @@ steer_away(struct worker *w, struct rte_mbuf **mbufs, unsigned n)
 static unsigned
 poll_ports(struct worker *w)
 {
-    struct bench *b = w->bench;
+    struct appliance *b = w->appliance;
     struct rte_mbuf *mbufs[BURST_MAX];
     unsigned total = 0;
     for (unsigned i = 0; i < b->ports_cnt; i++) {
@@ -158,7 +158,7 @@ poll_ports(struct worker *w)
 }
 
 static const struct port *
-port_of(const struct bench *b, const struct rte_mbuf *m)
+port_of(const struct appliance *b, const struct rte_mbuf *m)
 {
     return &b->port[b->port_of_id[m->port]];
 }
@@ -171,14 +171,14 @@ by_port(struct worker *w, struct rte_mbuf **mbufs, unsigned n,
     for (unsigned from = 0, to; from < n; from = to) {
         for (to = from + 1; to < n && mbufs[to]->port == mbufs[from]->port; to++)
             ;
-        fn(w, port_of(w->bench, mbufs[from]), mbufs + from, to - from);
+        fn(w, port_of(w->appliance, mbufs[from]), mbufs + from, to - from);
     }
 }
 
 static unsigned
 poll_rings(struct worker *w)
 {
-    struct bench *b = w->bench;
+    struct appliance *b = w->appliance;
     struct rte_mbuf *mbufs[BURST_MAX];
     unsigned total = 0;
     for (unsigned from = 0; from < b->workers_cnt; from++) {
@@ -201,9 +201,9 @@ static void
 sleep_offline(struct worker *w, unsigned *us)
 {
     struct timespec t = {0, (long)*us * 1000};
-    swap_offline(w->bench->swap, w->idx);
+    swap_offline(w->appliance->swap, w->idx);
     nanosleep(&t, NULL);
-    swap_online(w->bench->swap, w->idx);
+    swap_online(w->appliance->swap, w->idx);
     *us = *us * 2 > SLEEP_MAX_US ? SLEEP_MAX_US : *us * 2;
     note(&w->sleeps, 1);
 }
@@ -212,7 +212,7 @@ int
 worker_run(void *arg)
 {
     struct worker *w = arg;
-    struct bench *b = w->bench;
+    struct appliance *b = w->appliance;
     unsigned sleep_us = SLEEP_MIN_US;
     uint32_t phase;
     swap_online(b->swap, w->idx);

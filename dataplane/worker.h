@@ -32,7 +32,7 @@ enum {
 };
 
 /* What all workers share; read-only while they run, but for `phase`. */
-struct bench {
+struct appliance {
     const struct config *config;
     unsigned workers_cnt;
     unsigned ports_cnt;
@@ -47,7 +47,7 @@ struct bench {
 
 struct worker {
     /* set up once */
-    struct bench *bench;
+    struct appliance *appliance;
     struct pipeline *pl;
     struct record_ring *records;
     unsigned idx;
@@ -63,7 +63,7 @@ struct worker {
 };
 
 /* Worker that polls queue 0 of a port with one queue, and sends when it has one transmit queue. */
-unsigned port_owner(const struct bench *b, unsigned port_idx);
+unsigned port_owner(const struct appliance *b, unsigned port_idx);
 
 /* The loop. arg: struct worker. Returns 0 after WORKERS_STOP. For rte_eal_remote_launch. */
 int worker_run(void *arg);

@@ -76,7 +76,7 @@ protected:
         b->config = cfg.get();
         b->workers_cnt = 1;
         b->swap = swap_new(1);
-        w->bench = b.get();
+        w->appliance = b.get();
         w->pl = static_cast<pipeline *>(calloc(1, sizeof(pipeline)));
         w->pl->counter[COUNTER_FLOWS] = 5;
         w->pl->counter[COUNTER_FLOWS_ENDED] = 2;
@@ -173,7 +173,7 @@ protected:
     char folder[64];
     std::string path;
     std::unique_ptr<config> cfg = std::make_unique<config>();
-    std::unique_ptr<bench> b = std::make_unique<bench>();
+    std::unique_ptr<appliance> b = std::make_unique<appliance>();
     std::unique_ptr<worker> w = std::make_unique<worker>();
     worker *workers[1];
     agent *a = nullptr;
