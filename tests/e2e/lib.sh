@@ -161,8 +161,8 @@ weir_start() {
     ip netns exec "$ND" "$DATAPLANE" --config "$1" >>"$WORK/dataplane.log" 2>&1 </dev/null &
     DATAPLANE_PID=$!
     PIDS+=($DATAPLANE_PID)
-    if ! wait_for 30 in_a ping -c1 -W1 -q $SERVER; then
-        fail "${2:-weir-start}" "no ping through weir-dataplane: $(tail -n 3 "$WORK/dataplane.log" | tr '\n' ' ')"
+    if ! wait_for 30 in_a ping -c1 -W1 -q $SERVER || ! wait_for 5 test -S "$WORK/link.sock"; then
+        fail "${2:-weir-start}" "no ping through weir-dataplane, or no link: $(tail -n 3 "$WORK/dataplane.log" | tr '\n' ' ')"
         return 1
     fi
 }

@@ -60,7 +60,7 @@ def made_mail(rng, number):
 
 def load_mail(folder):
     folders = [folder] if folder else [os.path.join(ROOT, "..", "shared", "corpus"), os.path.join(ROOT, "tests", "data", "mail")]
-    for path in folders:
+    for path in folders if folder != "made" else []:
         mail = []
         for name in corpus_files(path):
             with open(name, "rb") as file:
@@ -601,7 +601,7 @@ def arguments():
     command.add_argument("--go", required=True)
     command = commands.choices["send"]
     command.add_argument("--out", required=True)
-    command.add_argument("--mail", help="folder of messages")
+    command.add_argument("--mail", help="folder of messages, or `made` for such as Postfix stores unedited")
     command.add_argument("--count", type=int, default=1000)
     command.add_argument("--seconds", type=float, default=0, help="instead of a count")
     command.add_argument("--refuse", type=float, default=0, metavar="PERCENT")
