@@ -117,6 +117,7 @@ refuse_begin(struct pipeline *pl, struct flow *f, enum verdict v, enum event cau
 {
     struct refusal *r = slab_get(&pl->refusals);
     pl->counter[COUNTER_REFUSALS]++;
+    f->stalled_ms = 0;
     if (!r) {
         /* The message must not pass and no reply can be made: the only honest end is a reset. */
         pl->counter[COUNTER_REFUSAL_CAP]++;
@@ -130,7 +131,6 @@ refuse_begin(struct pipeline *pl, struct flow *f, enum verdict v, enum event cau
     r->line_cnt = 1;
     r->read_seq = read_seq;
     f->refusal = r;
-    f->stalled_ms = 0;
     write_line(pl, r, cause);
     flow_to(pl, f, FLOW_REFUSING);
     timer_set(&pl->wheel, &f->timer, pl->now_ms + pl->cfg->stall_ms);

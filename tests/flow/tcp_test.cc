@@ -533,4 +533,33 @@ TEST_F(Tcp, WithoutMemoryForARefusalBothSidesAreReset)
     EXPECT_EQ("", text(INSIDE));
 }
 
+TEST_F(Tcp, StalledOctetsDoNotPassWithoutMemoryForARefusal)
+{
+    cfg.refusals_max = 0;
+    start();
+    server("220 mx\r\n");
+    client("EHLO c\r\n");
+    server("250 mx\r\n");
+    client("DATA\r\nhello\r\n.\r\n");
+    forget();
+    weir->tick(6000);
+    EXPECT_EQ("", text(INSIDE));
+    EXPECT_TRUE(seen(INSIDE).at(0).p.flags & TCP_RST);
+    EXPECT_TRUE(seen(OUTSIDE).at(0).p.flags & TCP_RST);
+}
+
+// fuzz/tcp: the state fell back to CLOSED, and the session was read on after its end.
+TEST_F(Tcp, ResetWhileARefusalWaitsDoesNotReviveTheSession)
+{
+    start();
+    client(std::string("NOO\0P\r\n", 7)); // the greeting is still due
+    EXPECT_EQ("", text(INSIDE));
+    send(true, TCP_RST | TCP_ACK, "");
+    forget();
+    client("NOOP\r\n");
+    EXPECT_EQ("", text(INSIDE));
+    server("220 mx\r\n");
+    EXPECT_TRUE(text(OUTSIDE).find("421 4.7.0 mx.test closing") != std::string::npos);
+}
+
 } // namespace
