@@ -247,6 +247,8 @@ class Client:
     def chunks(self, octets):
         cuts = sorted(self.rng.randint(0, len(octets)) for _ in range(self.rng.randint(0, 3)))
         pieces = [octets[a:b] for a, b in zip([0, *cuts], [*cuts, len(octets)])]
+        # Postfix refuses an empty chunk that is not the last.
+        pieces = [piece for piece in pieces[:-1] if piece] + pieces[-1:]
         return [(piece, at == len(pieces) - 1) for at, piece in enumerate(pieces)]
 
 
