@@ -1,6 +1,9 @@
 #include "scan/text.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 static bool
 is_space(uint8_t c)
@@ -97,15 +100,48 @@ drain_queue(struct lines *l, struct span *unit)
     return false;
 }
 
+/* Copies words with single blanks between them, 16 octets at a time; returns how many. Stops at whatever may
+ * be something else, a blank whose next octet is not at hand included. A word is too short for a loop of its
+ * own: octet by octet this was a third of what a mail costs without rules. */
+static size_t
+copy_words(uint8_t *out, const uint8_t *p, size_t len)
+{
+    size_t n = 0;
+#ifdef __SSE2__
+    const __m128i blank = _mm_set1_epi8(' ');
+
+    while (len - n >= 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + n));
+        unsigned low = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(v, blank), v));
+        unsigned blanks = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, blank));
+        unsigned stop = low & ~(blanks & ~(low >> 1) & 0x7fff); /* bit 15: its next octet is not in v */
+
+        _mm_storeu_si128((__m128i *)(void *)(out + n), v);
+        if (stop == 0)
+            n += 16;
+        else if (stop == 0x8000)
+            n += 15; /* a blank is looked at once more, as the first octet */
+        else
+            return n + (size_t)__builtin_ctz(stop);
+    }
+#else
+    (void)out;
+    (void)p;
+    (void)len;
+#endif
+    return n;
+}
+
 /* Appends the run of ordinary octets at *in, as far as there is room. */
 static void
 append_run(struct lines *l, struct span *in)
 {
-    size_t room = sizeof(l->buf) - l->len, n = 0;
+    size_t room = sizeof(l->buf) - l->len;
     const uint8_t *p = in->ptr;
 
     if (room > in->len)
         room = in->len;
+    size_t n = copy_words(l->buf + l->len, p, room);
     while (n < room && (p[n] > ' ' || (p[n] && !is_space(p[n])))) {
         l->buf[l->len + n] = p[n];
         n++;
@@ -115,6 +151,21 @@ append_run(struct lines *l, struct span *in)
     in->len -= n;
 }
 
+/* Octets of the white space at *in when it stands between two words and becomes one blank; 0: it may not, or
+ * may not yet be known to. */
+static size_t
+one_blank(const struct span *in)
+{
+    const uint8_t *p = in->ptr;
+    size_t n = 1;
+
+    if (*p == '\r' && in->len > 1 && p[1] == '\n')
+        n = 2;
+    else if (*p != ' ' && *p != '\n')
+        return 0;
+    return in->len > n && p[n] > ' ' ? n : 0;
+}
+
 bool
 lines_next(struct lines *l, struct span *in, struct span *unit)
 {
@@ -122,11 +173,12 @@ lines_next(struct lines *l, struct span *in, struct span *unit)
         return true;
     while (in->len) {
         uint8_t c = *in->ptr;
+        size_t blank = l->is_space ? 0 : one_blank(in);
         l->has_text = true;
-        if (c == ' ' && !l->is_space && in->len > 1 && in->ptr[1] > ' ') {
-            l->buf[l->len++] = ' '; /* between two words, the common case */
-            in->ptr++;
-            in->len--;
+        if (blank) {
+            l->buf[l->len++] = ' '; /* the common case */
+            in->ptr += blank;
+            in->len -= blank;
         } else if (is_space(c)) {
             add_space(l, c);
             in->ptr++;
