@@ -193,7 +193,7 @@ print(at)' "$1"
 # postfix_start [MAIN.CF LINE...]
 postfix_start() {
     POSTFIX_DIR=$WORK/postfix
-    local config=$POSTFIX_DIR/etc mail=$POSTFIX_DIR/mail meta
+    local config=$POSTFIX_DIR/etc mail=$POSTFIX_DIR/mail
     mkdir -p "$config" "$POSTFIX_DIR/queue" "$POSTFIX_DIR/data" "$mail"
     chown postfix: "$POSTFIX_DIR/data"
     chown nobody "$mail"
