@@ -129,7 +129,7 @@ start_eal(unsigned mbufs)
     char memory[16], lcores[32];
     long cpus = sysconf(_SC_NPROCESSORS_ONLN); /* on all of them, so that taskset decides */
     snprintf(lcores, sizeof(lcores), cpus > 1 ? "--lcores=0@(0-%ld)" : "--lcores=0@0", cpus - 1);
-    snprintf(memory, sizeof(memory), "%u", 64 + mbufs / 380); /* 2048 + 128 + 128 octets and overhead */
+    snprintf(memory, sizeof(memory), "%u", 128 + mbufs / 256); /* 2.4 kB each, and room */
     char *argv[] = {"bench-judge", "--no-huge", "-m", memory, "--no-pci", "--no-telemetry",
                     "--log-level=3", "--no-shconf", lcores, NULL};
     optind = 1;
