@@ -157,14 +157,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         /* A new connection begins a new sequence space, which the table `left` does not follow. */
         if (flags & TCP_SYN)
             flags = (uint8_t)(conn++ & 1 ? flags & ~TCP_SYN : TCP_ACK);
-        int16_t seq_off = (int16_t)(op[1] << 8 | op[2]);
-        int8_t ack_off = (int8_t)op[3];
+        int32_t seq_off = (int16_t)(op[1] << 8 | op[2]) / 64;
+        int32_t ack_off = (int8_t)op[3];
         uint32_t len = op[4];
         i += 5;
         if (len > size - i)
             len = (uint32_t)(size - i);
-        uint32_t seq = next[from_server] + (uint32_t)(int32_t)(seq_off / 64);
-        put(pl, from_server, seq, next[!from_server] + (uint32_t)(int32_t)ack_off, flags, data + i,
+        uint32_t seq = next[from_server] + (uint32_t)seq_off;
+        put(pl, from_server, seq, next[!from_server] + (uint32_t)ack_off, flags, data + i,
             len);
         if (seq == next[from_server])
             next[from_server] += len;
