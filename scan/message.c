@@ -637,7 +637,6 @@ message_end(struct message *m)
         j->verdict = m->event_verdict;
         j->cause = m->event_cause;
     }
-    m->sc->message_cnt[j->verdict]++;
     return j;
 }
 

@@ -47,7 +47,8 @@ struct scanner {
     struct thresholds thresholds;
     enum verdict event_action[EVENT_CNT];
     uint64_t event_cnt[EVENT_CNT]; /* counted here by everyone in scan/ */
-    uint64_t message_cnt[VERDICT_CNT];
+    uint64_t message_cnt[VERDICT_CNT]; /* by the verdict acted on: counted by smtp, which may overrule the
+                                        * judgement of message_end, and judges what was not scanned */
     struct message_slot *free_list;
     void *pool;
     unsigned messages_max;
@@ -65,7 +66,8 @@ void scanner_fini(struct scanner *sc);
 struct message *message_new(struct scanner *sc);
 
 /* The reverse-path and a forward-path, without angle brackets; the reverse-path is copied, cut at
- * PATH_LEN_MAX; forward-paths are not kept: no rule looks at them yet. Before the first message_feed. */
+ * PATH_LEN_MAX. Forward-paths are not kept and message_rcpt does nothing with them yet: no rule can look at
+ * the recipients (records take them from the session's envelope). Before the first message_feed. */
 void message_mail(struct message *m, struct span path);
 void message_rcpt(struct message *m, struct span path);
 

