@@ -39,9 +39,10 @@ enum {
     /* RFC 2046 5.1.1 allows 70; real mail has more. MIME_BOUNDARY. */
     BOUNDARY_LEN_MAX = 256,
 
-    /* SpamAssassin's body line and rawbody chunk, octets: rules are written for these units. */
+    /* SpamAssassin's body line and rawbody chunk, octets: rules are written for these units. It cuts a line
+     * at 2,048, and more than 4,096 octets behind the first line end after 2,048 (text.h). */
     BODY_LINE_MAX = 2048,
-    RAWBODY_CHUNK_MAX = 2048,
+    RAWBODY_CHUNK_MAX = 4096,
 
     /* Rules whose name a judgement lists; all of them count for the score. */
     JUDGEMENT_RULES_MAX = 64,

@@ -40,9 +40,9 @@ enum target {
 /* What a header rule looks at. */
 enum header_part {
     HEADER_WHOLE, /* decoded value, as SpamAssassin's get('Name') */
-    HEADER_ADDR,  /* Name:addr, the first address without display name */
-    HEADER_NAME,  /* Name:name, the display name of the first address */
-    HEADER_RAW    /* Name:raw, undecoded */
+    HEADER_ADDR,  /* Name:addr, every address of every such field, "\n" between and none at the end */
+    HEADER_NAME,  /* Name:name, their display names, in the same way */
+    HEADER_RAW    /* Name:raw, as it came, still folded */
 };
 
 /* One database of header rules: all rules on one (name, part). `name` is lower case: a field name, or
@@ -79,8 +79,9 @@ const struct header_target *match_header_targets(const struct ruleset *rs, uint3
 
 /* Offers the value of header target `idx` (of match_header_targets). `is_present` false: the field is
  * not in the message; then `value` is ignored and rules with [if-unset: X] see X. Call exactly once per
- * message and target (values of repeated fields joined with \n, each value ending in \n, as
- * SpamAssassin does). */
+ * message and target, the values of repeated fields joined as SpamAssassin does: each whole or raw value ends
+ * in "\n"; of ADDR and NAME the last does not. "all" is every field in order as "Name: value\n", and as
+ * HEADER_RAW the header as it came with "\n" line ends. message.c makes the values. */
 bool match_header(const struct ruleset *rs, unsigned thread_idx, uint32_t idx, bool is_present,
                   const uint8_t *value, size_t len, struct hits *h);
 
