@@ -25,7 +25,7 @@ extern "C" {
     X(NONE,                 "none",                ACCEPT, "nothing") \
     /* SMTP, client side */ \
     X(BARE_LF_COMMAND,      "bare-lf-command",     ACCEPT, "a command line ended in LF without CR") \
-    X(BARE_CR_COMMAND,      "bare-cr-command",     ACCEPT, "a CR inside a command line") \
+    X(BARE_CR_COMMAND,      "bare-cr-command",     CLOSE,  "a CR inside a command line, which some servers read as its end") \
     X(NUL_COMMAND,          "nul-command",         CLOSE,  "a NUL inside a command line") \
     X(COMMAND_TOO_LONG,     "command-too-long",    CLOSE,  "a command line longer than the cap") \
     X(COMMAND_UNKNOWN,      "command-unknown",     ACCEPT, "a verb that is not known") \

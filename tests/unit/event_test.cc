@@ -54,4 +54,5 @@ TEST(Event, DefaultActions)
     EXPECT_EQ(event_default_action(EVENT_STARTTLS_PIPELINED), VERDICT_CLOSE);
     EXPECT_EQ(event_default_action(EVENT_MESSAGE_CAP), VERDICT_DEFER);
     EXPECT_EQ(event_default_action(EVENT_BARE_LF), VERDICT_ACCEPT);
+    EXPECT_EQ(event_default_action(EVENT_BARE_CR_COMMAND), VERDICT_CLOSE);
 }

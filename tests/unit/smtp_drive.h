@@ -333,6 +333,14 @@ drive_end(struct drive *d)
               smtp_commands_cnt(d->s), smtp_replies_cnt(d->s), smtp_is_blind(d->s),
               smtp_client_address(d->s), d->waiting_len, smtp_message_number(d->s),
               (unsigned long long)smtp_events(d->s));
+    uint64_t judged = 0;
+    for (int v = 0; v < VERDICT_CNT; v++) {
+        judged += d->sc.message_cnt[v];
+        if (d->sc.message_cnt[v] > 0)
+            trace_put(d->trace, "counted %s %llu\n", verdict_name((enum verdict)v),
+                      (unsigned long long)d->sc.message_cnt[v]);
+    }
+    assert(judged == smtp_message_number(d->s));
     smtp_fini(d->s);
     for (int e = 0; e < EVENT_CNT; e++) {
         if (d->sc.event_cnt[e] > 0)

@@ -167,7 +167,9 @@ dialogues()
         {"proxy missing", proxied(), {{'C', "EHLO x\r\n"}}},
         after("xclient", {{'C', "XCLIENT ADDR=IPV6:2001:db8::5 NAME=x\r\n"}, {'S', "220 mx\r\n"}, EHLO, EHLO_OK}),
         after("xclient refused", {{'C', "XCLIENT ADDR=192.0.2.5\r\n"}, {'S', "550 no\r\n"}}),
-        after("bad lines", {{'C', "\r\nfoo\r\nXEXCH50 1 2\r\nno\rop\nNOOP\n"}, {'S', "500 a\r\n500 a\r\n500 a\r\n500 a\r\n250 a\r\n"}}),
+        after("bad lines", {{'C', "\r\nfoo\r\nXEXCH50 1 2\r\nno\rop\nNOOP\n"}, {'S', "500 a\r\n500 a\r\n500 a\r\n500 a\r\n250 a\r\n"}}, with(EVENT_BARE_CR_COMMAND, VERDICT_ACCEPT)),
+        after("bare cr", {MAIL, OK2, {'C', "NOOP\rDATA\r\n"}}),
+        data("evil, nul closes", std::string("EVIL\0\r\n.\r\n", 10), with(EVENT_NUL, VERDICT_CLOSE)),
         after("nul", {{'C', std::string("NO\0OP\r\n", 7)}}),
         after("too long", {{'C', "NOOP " + long_line + "\r\n"}}),
         after("too long, forwarded", {{'C', "NOOP " + long_line + "\r\nNOOP\r\n"}, {'S', "500 a\r\n250 b\r\n"}}, with(EVENT_COMMAND_TOO_LONG, VERDICT_ACCEPT)),
@@ -180,7 +182,7 @@ dialogues()
         after("cap accepts", {MAIL, OK2, {'C', "DATA\r\n"}, {'S', "354 x\r\n"}, {'C', "x\r\n.\r\n"}}, capped(VERDICT_ACCEPT)),
         after("data without mail", {{'C', "DATA\r\n"}, {'S', "354 x\r\n"}, {'C', "EVIL\r\n.\r\n"}}),
         after("data after a form feed", {MAIL, OK2, {'C', "\fDATA\v\r\n"}, {'S', "354 x\r\n"}, {'C', "EVIL\r\n.\r\n"}}),
-        after("data after a bare cr", {MAIL, OK2, {'C', "NOOP\rDATA\r\n"}, {'S', "250 x\r\n354 x\r\n"}, {'C', "EVIL\r\n.\r\n"}}),
+        after("data after a bare cr", {MAIL, OK2, {'C', "NOOP\rDATA\r\n"}, {'S', "250 x\r\n354 x\r\n"}, {'C', "EVIL\r\n.\r\n"}}, with(EVENT_BARE_CR_COMMAND, VERDICT_ACCEPT)),
         after("354 to an unknown verb", {MAIL, OK2, {'C', "XDATA\r\n"}, {'S', "354 x\r\n"}, {'C', "EVIL\r\n.\r\n"}}),
         {"lmtp", {}, {HELLO, {'C', "LHLO a\r\n"}, EHLO_OK, {'C', mail + "RCPT TO:<e@f>\r\nDATA\r\n"}, {'S', "250 a\r\n250 a\r\n250 a\r\n354 a\r\n"}, {'C', "x\r\n.\r\n"}, {'S', "250 a\r\n"}}},
     };
@@ -353,6 +355,7 @@ TEST(Smtp, ClientAddress)
 TEST(Smtp, CommandLineEvents)
 {
     expect("bad lines", {"command-unknown=4", "command-syntax=1", "bare-cr-command=1", "bare-lf-command=2", "commands 7 replies 7"});
+    expect("bare cr", {"JUDGED close cause bare-cr-command octets 0"});
     expect("nul", {"JUDGED close cause nul-command octets 0 n 0 passed 11"});
     expect("too long", {"JUDGED close cause command-too-long", "passed 2056"});
     expect("too long, forwarded", {"command-too-long=1", "commands 4 replies 4"});
@@ -370,6 +373,16 @@ TEST(Smtp, ServerSide)
     expect("unsolicited closes", {"JUDGED close cause reply-unsolicited octets 0 n 0 passed 8"});
     expect("421", {"commands 4 replies 3"});
     expect("lmtp", {"commands 8 replies 7"});
+}
+
+/* By the verdict that was acted on, not by what message_end() said before it was overruled. */
+TEST(Smtp, MessagesAreCountedOnce)
+{
+    expect("evil, nul closes", {"JUDGED close cause nul", "counted close 1\n"});
+    expect_not("evil, nul closes", {"counted refuse"});
+    expect("data without mail", {"counted refuse 1\n"});
+    expect("cap accepts", {"counted accept 1\n"});
+    expect_not("bare cr", {"counted"});
 }
 
 TEST(Smtp, MessageCap)
