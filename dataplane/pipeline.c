@@ -138,7 +138,13 @@ destination_port(const struct packet *p)
     return p->key.port[p->src_is_first ? 1 : 0];
 }
 
-/* A whole TCP segment whose hash is known. */
+static bool
+is_smtp(const struct pipeline_config *cfg, const struct packet *p)
+{
+    return is_smtp_port(cfg, p->key.port[0]) || is_smtp_port(cfg, p->key.port[1]);
+}
+
+/* A whole TCP segment whose hash is known (needed on SMTP ports only). */
 static void
 segment_in(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier *c)
 {
@@ -260,14 +266,20 @@ pipeline_burst(struct pipeline *pl, unsigned pair, unsigned side, struct rte_mbu
     uint32_t hashes[BURST_MAX];
     pl->now_ms = now_ms;
     pl->counter[COUNTER_RX_FRAMES] += n;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+        rte_prefetch0(rte_pktmbuf_mtod_offset(mbufs[i], void *, 64)); /* TCP options end at 66 and beyond */
+    }
     for (unsigned i = 0; i < n; i++) {
         struct rte_mbuf *m = mbufs[i];
         pl->counter[COUNTER_RX_OCTETS] += m->pkt_len;
         if (m->nb_segs > 1)
             continue;
         if (packet_parse(&packets[i], rte_pktmbuf_mtod(m, uint8_t *), m->data_len) != PACKET_TCP)
+            continue;
+        hashes[i] = 0;
+        /* Other traffic pays neither for a hash nor for a bucket, whose page may never have been touched. */
+        if (!is_smtp(pl->cfg, &packets[i]))
             continue;
         hashes[i] = flow_hash(pl->flows, &packets[i].key);
         flow_prefetch(pl->flows, hashes[i]);
