@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""weirctl as scripts and operators meet it: output, diagnostics and exit codes. No network, no data plane.
+
+Prints `ok NAME` or `FAIL NAME: why`; exits 1 when one failed. WEIR_BUILD: the build folder (./build).
+"""
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build")).resolve()
+WEIRCTL = BUILD / "control" / "weirctl"
+
+RULES = """body GREET /hello world/
+score GREET 3
+header SUBJ Subject =~ /cheap/i
+score SUBJ 4
+full CRLF /x\\r\\ny/
+score CRLF 0.5
+"""
+BAD_RULES = """body OK /a/
+  header  H2 Subject =~ foo
+score OK x
+"""
+MAIL = "Subject: Cheap\nFrom: a@b.test\n\nhello world\nx\ny\n"
+CLEAN = "Subject: Dear\nFrom: a@b.test\n\nnothing to see\n"
+
+
+class Weirctl:
+    """A folder with rules and mails; run() is one call of weirctl in it."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.write("rules.cf", RULES)
+        self.write("bad.cf", BAD_RULES)
+        self.write("lf.eml", MAIL)
+        self.write("crlf.eml", MAIL.replace("\n", "\r\n"))
+        self.write("clean.eml", CLEAN)
+        self.write("mails/b.eml", MAIL)
+        self.write("mails/a/deep.eml", CLEAN)
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+
+    def octets(self, name):
+        return (self.folder / name).read_bytes()
+
+    def run(self, *words, expect=0):
+        r = subprocess.run([WEIRCTL, *words], cwd=self.folder, capture_output=True, text=True, timeout=120,
+                           stdin=subprocess.DEVNULL)
+        assert r.returncode == expect, f"{words}: exit {r.returncode}, not {expect}: {r.stdout}{r.stderr}"
+        return r
+
+
+def equal(got, expected):
+    assert got == expected, f"{got!r}, not {expected!r}"
+
+
+def scan_text(w):
+    r = w.run("scan", "--rules", "rules.cf", "lf.eml", "clean.eml")
+    equal(r.stdout, "lf.eml: refuse 7.5 GREET,SUBJ,CRLF\nclean.eml: accept 0\n")
+    equal(r.stderr, "")
+
+
+def scan_json(w):
+    r = w.run("scan", "--json", "--rules", "rules.cf", "lf.eml", "clean.eml")
+    first, second = map(json.loads, r.stdout.splitlines())
+    equal(first, {"file": "lf.eml", "verdict": "refuse", "score": 7.5, "rules": ["GREET", "SUBJ", "CRLF"],
+                  "events": []})
+    equal((second["verdict"], second["score"], second["rules"]), ("accept", 0, []))
+
+
+def scan_says_events(w):
+    r = w.run("scan", "--json", "clean.eml")
+    equal(json.loads(r.stdout)["events"], ["no-rules"])
+    w.write("mime.eml", "Content-Type: multipart/mixed\r\n\r\nx\r\n")
+    r = w.run("scan", "--rules", "rules.cf", "mime.eml")
+    equal(r.stdout, "mime.eml: accept 0 events=mime-boundary\n")
+
+
+def scan_folder_in_order(w):
+    r = w.run("scan", "--rules", "rules.cf", "mails")
+    equal(r.stdout, "mails/a/deep.eml: accept 0\nmails/b.eml: refuse 7.5 GREET,SUBJ,CRLF\n")
+    equal(w.run("scan", "--rules", "rules.cf", "mails/").stdout, r.stdout)
+
+
+def scan_line_ends_make_no_difference(w):
+    verdicts = {line.split(": ", 1)[1] for line in
+                w.run("scan", "--rules", "rules.cf", "lf.eml", "crlf.eml").stdout.splitlines()}
+    equal(verdicts, {"refuse 7.5 GREET,SUBJ,CRLF"})
+    w.write("cut.eml", MAIL[:-1])  # over SMTP its last line has an end
+    w.write("end.cf", "full END /y\\r\\n\\z/\nscore END 9\n")
+    equal(w.run("scan", "--rules", "end.cf", "cut.eml").stdout, "cut.eml: refuse 9 END\n")
+
+
+def scan_bare_lf_in_crlf_file_stays(w):
+    w.write("bare.eml", "Subject: a\r\n\r\nx\ny\r\n")
+    w.write("bare.cf", "full BARE /x\\ny/\nscore BARE 9\n")
+    equal(w.run("scan", "--rules", "bare.cf", "bare.eml").stdout, "bare.eml: refuse 9 BARE\n")
+
+
+def scan_envelope_reaches_rules(w):
+    w.write("from.cf", "header FROM EnvelopeFrom =~ /^evil\\@/\nscore FROM 6\n")
+    r = w.run("scan", "--rules", "from.cf", "--mail-from", "evil@x.test", "--rcpt-to", "c@d.test", "clean.eml")
+    equal(r.stdout, "clean.eml: refuse 6 FROM\n")
+    equal(w.run("scan", "--rules", "from.cf", "--mail-from", "a@b.test", "clean.eml").stdout, "clean.eml: accept 0\n")
+
+
+def scan_with_image_as_with_text(w):
+    w.run("rules", "compile", "rules.cf", "-o", "rules.img")
+    by_text = w.run("scan", "--json", "--rules", "rules.cf", "lf.eml", "mails")
+    by_image = w.run("scan", "--json", "--rules", "rules.img", "lf.eml", "mails")
+    equal(by_image.stdout, by_text.stdout)
+
+
+def scan_refuses_a_broken_image(w):
+    w.run("rules", "compile", "rules.cf", "-o", "whole.img")
+    octets = bytearray(w.octets("whole.img"))
+    octets[-1] ^= 1
+    (w.folder / "broken.img").write_bytes(octets)
+    r = w.run("scan", "--rules", "broken.img", "lf.eml", expect=1)
+    equal(r.stdout, "")
+    assert r.stderr.startswith("broken.img: error: "), r.stderr
+
+
+def scan_unreadable_file_is_1_and_the_rest_is_judged(w):
+    r = w.run("scan", "--rules", "rules.cf", "nowhere.eml", "lf.eml", expect=1)
+    equal(r.stderr, "nowhere.eml: error: No such file or directory\n")
+    equal(r.stdout, "lf.eml: refuse 7.5 GREET,SUBJ,CRLF\n")
+
+
+def scan_bad_rules_judge_nothing(w):
+    r = w.run("scan", "--rules", "bad.cf", "lf.eml", expect=1)
+    equal(r.stdout, "")
+    assert "bad.cf:2:25: error: " in r.stderr, r.stderr
+    w.run("scan", "--rules", "nowhere.cf", "lf.eml", expect=1)
+
+
+def usage_is_2(w):
+    for words in ([], ["nonsense"], ["scan"], ["scan", "--colour", "lf.eml"], ["rules"], ["rules", "frobnicate", "x"],
+                  ["rules", "lint"], ["rules", "lint", "rules.cf", "-o", "x"], ["rules", "lint", "rules.cf", "bad.cf"],
+                  ["rules", "compile", "rules.cf"]):
+        r = w.run(*words, expect=2)
+        assert not r.stdout and "weirctl " in r.stderr, f"{words}: {r.stdout}{r.stderr}"
+    assert not (w.folder / "x").exists(), "lint wrote a file"
+
+
+def help_is_0(w):
+    for words in (["--help"], ["scan", "--help"], ["rules", "--help"], ["rules", "lint", "--help"]):
+        assert "weirctl " in w.run(*words).stdout, words
+
+
+def unreachable_is_3(w):
+    for words in (["status"], ["push", "rules.cf"]):
+        r = w.run(words[0], "--socket", "nowhere.sock", *words[1:], expect=3)
+        assert "nowhere.sock" in r.stderr, r.stderr
+
+
+def lint_good(w):
+    equal(w.run("rules", "lint", "rules.cf").stdout, "rules.cf: 3 rules, 0 errors, 0 warnings\n")
+
+
+def lint_places_and_carets(w):
+    lines = w.run("rules", "lint", "bad.cf", expect=1).stdout.splitlines()
+    equal(lines[0].split(" error: ")[0], "bad.cf:2:25:")
+    equal(lines[1:3], ["      header  H2 Subject =~ foo", " " * 28 + "^"])
+    equal(lines[3].split(" error: ")[0], "bad.cf:3:10:")
+    equal(lines[4:6], ["    score OK x", " " * 13 + "^"])
+    equal(lines[6:], ["bad.cf: 1 rules, 2 errors, 0 warnings"])
+
+
+def lint_names_every_bad_pattern(w):
+    w.write("regex.cf", "body GOOD /good/\nbody ONE /ab(/\nfull TWO /(?<=a*)b/\n")
+    r = w.run("rules", "lint", "regex.cf", expect=1)
+    assert "regex.cf:2:" in r.stdout and "regex.cf:3:" in r.stdout and "regex.cf:1:" not in r.stdout, r.stdout
+    assert r.stdout.count("error: ") == 2 and r.stdout.count("^") >= 2, r.stdout
+
+
+def lint_folder_names_files(w):
+    w.write("set/10.cf", "body A /a/\n")
+    w.write("set/20.cf", "body B /b/\nscore B many\n")
+    r = w.run("rules", "lint", "set", expect=1)
+    assert r.stdout.startswith("set/20.cf:2:9: error: "), r.stdout
+
+
+def lint_json(w):
+    r = json.loads(w.run("rules", "lint", "--json", "bad.cf", expect=1).stdout)
+    equal((r["path"], r["errors"], r["warnings"]), ("bad.cf", 2, 0))
+    equal([(d["file"], d["line"], d["column"], d["severity"]) for d in r["diagnostics"]],
+          [("bad.cf", 2, 25, "error"), ("bad.cf", 3, 10, "error")])
+
+
+def compile_is_deterministic(w):
+    first = json.loads(w.run("rules", "compile", "--json", "rules.cf", "-o", "one.img").stdout)
+    (w.folder / "elsewhere").mkdir()
+    w.write("elsewhere/copy.cf", RULES)
+    second = json.loads(w.run("rules", "compile", "--json", "elsewhere/copy.cf", "-o", "two.img").stdout)
+    equal(hashlib.sha256(w.octets("one.img")).hexdigest(), hashlib.sha256(w.octets("two.img")).hexdigest())
+    equal((first["digest"], first["octets"]), (second["digest"], len(w.octets("two.img"))))
+    w.write("elsewhere/copy.cf", RULES.replace("score SUBJ 4", "score SUBJ 5"))
+    other = json.loads(w.run("rules", "compile", "--json", "elsewhere/copy.cf", "-o", "three.img").stdout)
+    assert other["digest"] != first["digest"], "another score, the same digest"
+
+
+def compile_error_leaves_the_old_image(w):
+    w.run("rules", "compile", "rules.cf", "-o", "live.img")
+    before = w.octets("live.img")
+    r = w.run("rules", "compile", "bad.cf", "-o", "live.img", expect=1)
+    assert "bad.cf:2:25: error: " in r.stderr, r.stderr
+    assert w.octets("live.img") == before, "the image was touched"
+    equal(sorted(p.name for p in w.folder.glob("*.part")), [])
+    w.run("rules", "compile", "rules.cf", "-o", "no-such-folder/x.img", expect=1)
+
+
+def compile_the_rules_we_ship(w):
+    w.run("rules", "compile", str(ROOT / "rules"), "-o", "shipped.img")
+    w.run("scan", "--rules", "shipped.img", "clean.eml")
+
+
+TESTS = [scan_text, scan_json, scan_says_events, scan_folder_in_order, scan_line_ends_make_no_difference,
+         scan_bare_lf_in_crlf_file_stays, scan_envelope_reaches_rules, scan_with_image_as_with_text,
+         scan_refuses_a_broken_image, scan_unreadable_file_is_1_and_the_rest_is_judged, scan_bad_rules_judge_nothing,
+         usage_is_2, help_is_0, unreachable_is_3, lint_good, lint_places_and_carets, lint_names_every_bad_pattern,
+         lint_folder_names_files, lint_json, compile_is_deterministic, compile_error_leaves_the_old_image,
+         compile_the_rules_we_ship]
+
+
+def main():
+    if not os.access(WEIRCTL, os.X_OK):
+        print(f"FAIL weirctl: there is no {WEIRCTL}; build, or set WEIR_BUILD")
+        return 1
+    failures = 0
+    for test in TESTS:
+        with tempfile.TemporaryDirectory(prefix="weirctl-test.") as folder:
+            try:
+                test(Weirctl(folder))
+                print(f"ok {test.__name__}")
+            except Exception as e:  # noqa: BLE001: every test is to be run
+                failures += 1
+                why = str(e) if isinstance(e, AssertionError) and str(e) else traceback.format_exc()
+                print(f"FAIL {test.__name__}: {' | '.join(why.splitlines())}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
