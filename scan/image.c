@@ -1,6 +1,6 @@
-/* The building half of image.h; image_verify.c is the other. Set-up code: it allocates as it likes and stops
- * without memory. */
-#include "scan/image.h"
+/* The building half of image.h (image_order.c: in which order its rules are evaluated); image_verify.c is the
+ * other. Set-up code: it allocates as it likes and stops without memory. */
+#include "scan/image_private.h"
 
 #include <hs/hs.h>
 #include <stdio.h>
@@ -8,18 +8,10 @@
 #include <string.h>
 
 #include "scan/expr.h"
-#include "scan/image_format.h"
 #include "scan/limits.h"
-#include "scan/rule_list.h"
 #include "scan/ruleset_private.h"
 
 enum { SCORE_DEFAULT_MILLI = 1000, SCORE_TEST_MILLI = 10 };
-
-struct buffer {
-    uint8_t *octets;
-    size_t len;
-    size_t max;
-};
 
 /* Patterns that share a database. */
 struct unit {
@@ -30,21 +22,8 @@ struct unit {
     uint32_t rules_cnt;
 };
 
-struct builder {
-    struct rule_list *list;
-    uint32_t *ids;      /* by index into list->rules: the image's index, NO_ID for what is not in it */
-    uint32_t *matchers; /* the index whose bit a match sets: of a negated rule its inner one */
-    uint32_t rules_cnt; /* of the image */
-    struct unit *units;
-    uint32_t units_cnt;
-    struct buffer sections[SECTION_CNT];
-    char platform[64];
-};
-
-#define NO_ID UINT32_MAX
-
-static void *
-must(void *p)
+void *
+image_must(void *p)
 {
     if (!p)
         abort();
@@ -57,7 +36,7 @@ extend(struct buffer *b, size_t len)
 {
     if (b->len + len > b->max) {
         b->max = (b->len + len) * 2;
-        b->octets = must(realloc(b->octets, b->max));
+        b->octets = image_must(realloc(b->octets, b->max));
     }
     if (len)
         memset(b->octets + b->len, 0, len);
@@ -74,8 +53,8 @@ append(struct buffer *b, const void *octets, size_t len)
     return at;
 }
 
-static void
-append_u32(struct buffer *b, uint32_t value)
+void
+image_append_u32(struct buffer *b, uint32_t value)
 {
     append(b, &value, sizeof(value));
 }
@@ -116,8 +95,8 @@ static bool
 number_rules(struct builder *b)
 {
     struct rule_list *l = b->list;
-    b->ids = must(calloc(l->rules_cnt + 1, sizeof(*b->ids)));
-    b->matchers = must(calloc(l->rules_cnt + 1, sizeof(*b->matchers)));
+    b->ids = image_must(calloc(l->rules_cnt + 1, sizeof(*b->ids)));
+    b->matchers = image_must(calloc(l->rules_cnt + 1, sizeof(*b->matchers)));
     for (uint32_t i = 0; i < l->rules_cnt; i++) {
         const struct rule *r = &l->rules[i];
         b->ids[i] = r->kind == RULE_NONE ? NO_ID : b->rules_cnt++;
@@ -179,7 +158,7 @@ find_unit(struct builder *b, const struct unit *like)
             (!u->header || !strcmp(u->header, like->header)))
             return u;
     }
-    b->units = must(reallocarray(b->units, b->units_cnt + 1, sizeof(*b->units)));
+    b->units = image_must(reallocarray(b->units, b->units_cnt + 1, sizeof(*b->units)));
     b->units[b->units_cnt] = *like;
     return &b->units[b->units_cnt++];
 }
@@ -192,7 +171,7 @@ group_units(struct builder *b)
         if (!is_live(&b->list->rules[i]) || !unit_of(&b->list->rules[i], &like))
             continue;
         struct unit *u = find_unit(b, &like);
-        u->rules = must(reallocarray(u->rules, u->rules_cnt + 1, sizeof(*u->rules)));
+        u->rules = image_must(reallocarray(u->rules, u->rules_cnt + 1, sizeof(*u->rules)));
         u->rules[u->rules_cnt++] = i;
     }
 }
@@ -214,10 +193,10 @@ static void
 patterns_init(struct patterns *p, const struct builder *b, const struct unit *u)
 {
     *p = (struct patterns){ 0 };
-    p->rules = must(calloc(u->rules_cnt, sizeof(*p->rules)));
-    p->texts = must(calloc(u->rules_cnt, sizeof(*p->texts)));
-    p->flags = must(calloc(u->rules_cnt, sizeof(*p->flags)));
-    p->ids = must(calloc(u->rules_cnt, sizeof(*p->ids)));
+    p->rules = image_must(calloc(u->rules_cnt, sizeof(*p->rules)));
+    p->texts = image_must(calloc(u->rules_cnt, sizeof(*p->texts)));
+    p->flags = image_must(calloc(u->rules_cnt, sizeof(*p->flags)));
+    p->ids = image_must(calloc(u->rules_cnt, sizeof(*p->ids)));
     for (uint32_t i = 0; i < u->rules_cnt; i++) {
         const struct rule *r = &b->list->rules[u->rules[i]];
         if (r->kind == RULE_EXISTS)
@@ -326,7 +305,7 @@ list_absent(struct builder *b, const struct unit *u, const hs_database_t *databa
 {
     struct hits h = { .bits_cnt = b->rules_cnt };
     size_t words = b->rules_cnt / 64 + 1;
-    h.bits = must(calloc(words, sizeof(*h.bits)));
+    h.bits = image_must(calloc(words, sizeof(*h.bits)));
     hs_scratch_t *scratch = NULL;
     if (hs_alloc_scratch(database, &scratch) != HS_SUCCESS)
         abort();
@@ -341,7 +320,7 @@ list_absent(struct builder *b, const struct unit *u, const hs_database_t *databa
             abort();
         if (!hits_get(&h, b->matchers[u->rules[i]]))
             continue;
-        append_u32(&b->sections[SECTION_LISTS], b->matchers[u->rules[i]]);
+        image_append_u32(&b->sections[SECTION_LISTS], b->matchers[u->rules[i]]);
         t->absent_cnt++;
     }
     hs_free_scratch(scratch);
@@ -355,7 +334,7 @@ list_present(struct builder *b, const struct unit *u, struct image_target *t)
     for (uint32_t i = 0; i < u->rules_cnt; i++) {
         if (b->list->rules[u->rules[i]].kind != RULE_EXISTS)
             continue;
-        append_u32(&b->sections[SECTION_LISTS], b->ids[u->rules[i]]);
+        image_append_u32(&b->sections[SECTION_LISTS], b->ids[u->rules[i]]);
         t->present_cnt++;
     }
 }
@@ -448,136 +427,6 @@ build_rules(struct builder *b)
     }
 }
 
-/* Order of evaluation: Kahn's algorithm by repeated passes over a list of who waits for whom. */
-
-struct edges {
-    uint32_t *first; /* by rule: index into `next`/`user`, NO_ID at the end */
-    uint32_t *next;
-    uint32_t *user;
-    uint32_t cnt;
-    uint32_t *waits; /* by rule: operands with code that have no place yet */
-};
-
-static const struct image_rule *
-built_rules(const struct builder *b)
-{
-    return (const void *)b->sections[SECTION_RULES].octets;
-}
-
-static const uint32_t *
-built_code(const struct builder *b)
-{
-    return (const void *)b->sections[SECTION_CODE].octets;
-}
-
-static void
-edges_init(struct edges *e, const struct builder *b)
-{
-    const struct image_rule *rules = built_rules(b);
-    const uint32_t *code = built_code(b);
-    size_t code_cnt = b->sections[SECTION_CODE].len / sizeof(*code);
-    e->first = must(calloc(b->rules_cnt + 1, sizeof(*e->first)));
-    e->waits = must(calloc(b->rules_cnt + 1, sizeof(*e->waits)));
-    e->next = must(calloc(code_cnt + 1, sizeof(*e->next)));
-    e->user = must(calloc(code_cnt + 1, sizeof(*e->user)));
-    e->cnt = 0;
-    for (uint32_t i = 0; i < b->rules_cnt; i++)
-        e->first[i] = NO_ID;
-    for (uint32_t i = 0; i < b->rules_cnt; i++) {
-        for (uint32_t k = 0; k < rules[i].code_cnt; k++) {
-            uint32_t word = code[rules[i].code_off + k];
-            if (expr_op(word) != EXPR_RULE || !rules[expr_operand(word)].code_cnt)
-                continue;
-            e->user[e->cnt] = i;
-            e->next[e->cnt] = e->first[expr_operand(word)];
-            e->first[expr_operand(word)] = e->cnt++;
-            e->waits[i]++;
-        }
-    }
-}
-
-static void
-edges_fini(struct edges *e)
-{
-    free(e->first);
-    free(e->next);
-    free(e->user);
-    free(e->waits);
-}
-
-/* The entry of the list behind index `id` of the image. */
-static const struct rule *
-rule_of(const struct builder *b, uint32_t id)
-{
-    for (uint32_t i = 0; i < b->list->rules_cnt; i++) {
-        if (b->ids[i] == id)
-            return &b->list->rules[i];
-    }
-    abort();
-}
-
-/* An operand of rule `id` that waits itself; such a rule always has one. */
-static uint32_t
-waiting_operand(const struct builder *b, const struct edges *e, uint32_t id)
-{
-    const struct image_rule *r = &built_rules(b)[id];
-    for (uint32_t k = 0; k < r->code_cnt; k++) {
-        uint32_t word = built_code(b)[r->code_off + k];
-        if (expr_op(word) == EXPR_RULE && e->waits[expr_operand(word)])
-            return expr_operand(word);
-    }
-    abort();
-}
-
-static void
-say_cycle(struct builder *b, const struct edges *e)
-{
-    enum { NAMES_MAX = 10 };
-    uint32_t id = 0;
-    while (!e->waits[id])
-        id++;
-    for (uint32_t i = 0; i < b->rules_cnt; i++) /* from whatever leads to the circle, into it */
-        id = waiting_operand(b, e, id);
-    const struct rule *r = rule_of(b, id);
-    char path[(RULE_NAME_MAX + 4) * (NAMES_MAX + 2)];
-    size_t len = (size_t)snprintf(path, sizeof(path), "%s", r->name);
-    uint32_t at = id;
-    for (unsigned i = 0; i < NAMES_MAX; i++) {
-        at = waiting_operand(b, e, at);
-        len += (size_t)snprintf(path + len, sizeof(path) - len, " -> %s", rule_of(b, at)->name);
-        if (at == id)
-            break;
-    }
-    if (at != id)
-        snprintf(path + len, sizeof(path) - len, " -> ...");
-    rule_list_say(b->list, RULE_ERROR, &r->place, 0, "%s depends on itself: %s", r->name, path);
-}
-
-static void
-build_order(struct builder *b)
-{
-    struct edges e;
-    edges_init(&e, b);
-    const struct image_rule *rules = built_rules(b);
-    struct buffer *order = &b->sections[SECTION_ORDER];
-    size_t with_code = 0;
-    for (uint32_t i = 0; i < b->rules_cnt; i++) {
-        with_code += rules[i].code_cnt > 0;
-        if (rules[i].code_cnt && !e.waits[i])
-            append_u32(order, i);
-    }
-    for (size_t done = 0; done * sizeof(uint32_t) < order->len; done++) {
-        uint32_t id = ((const uint32_t *)(const void *)order->octets)[done];
-        for (uint32_t edge = e.first[id]; edge != NO_ID; edge = e.next[edge]) {
-            if (--e.waits[e.user[edge]] == 0)
-                append_u32(order, e.user[edge]);
-        }
-    }
-    if (order->len / sizeof(uint32_t) != with_code)
-        say_cycle(b, &e);
-    edges_fini(&e);
-}
-
 /* The file */
 
 static void
@@ -599,7 +448,7 @@ write_image(struct builder *b, void **image, size_t *len)
         if (targets[i].database_len)
             targets[i].database_off += h.sections[SECTION_DATABASES].off;
     }
-    uint8_t *file = must(calloc(1, at));
+    uint8_t *file = image_must(calloc(1, at));
     memcpy(file, &h, sizeof(h));
     for (unsigned i = 0; i < SECTION_CNT; i++) {
         if (b->sections[i].len)
@@ -633,7 +482,7 @@ image_build(struct rule_list *list, void **image, size_t *len)
     append(&b.sections[SECTION_STRINGS], "", 1);
     if (number_rules(&b)) {
         build_rules(&b);
-        build_order(&b);
+        image_order(&b);
         group_units(&b);
         for (uint32_t i = 0; i < b.units_cnt; i++)
             build_unit(&b, &b.units[i]);
