@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
@@ -138,6 +139,31 @@ destination_port(const struct packet *p)
     return p->key.port[p->src_is_first ? 1 : 0];
 }
 
+/* Fragments are read as one segment, so they leave as one when it fits a frame: what the receiver would make of
+ * pieces that overlap is not for us to guess. A segment that is larger stays in c, and is cut by forward() in
+ * tcp.c. False: there is no mbuf; c was dropped, and TCP sends it again. */
+static bool
+gather(struct pipeline *pl, struct packet *p, struct carrier *c, struct rte_mbuf **whole)
+{
+    if (p->frame_len > p->l3_off + (uint32_t)RTE_ETHER_MTU)
+        return true;
+    struct rte_mbuf *m = rte_pktmbuf_alloc(pl->mbuf_pool);
+    uint8_t *frame = m ? (uint8_t *)rte_pktmbuf_append(m, (uint16_t)p->frame_len) : NULL;
+    if (frame) {
+        memcpy(frame, p->frame, p->frame_len);
+    } else {
+        rte_pktmbuf_free(m);
+        pl->counter[COUNTER_NO_MBUF]++;
+    }
+    carrier_drop(pl, c);
+    if (!frame)
+        return false;
+    packet_parse(p, frame, p->frame_len);
+    *whole = m;
+    *c = (struct carrier){whole, 1, true, false, c->pair, c->side};
+    return true;
+}
+
 static bool
 is_smtp(const struct pipeline_config *cfg, const struct packet *p)
 {
@@ -154,6 +180,9 @@ segment_in(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier 
         carrier_forward(pl, c);
         return;
     }
+    struct rte_mbuf *whole;
+    if (c->is_pieces && !gather(pl, p, c, &whole))
+        return;
     struct flow *f = flow_find(pl->flows, &p->key, hash);
     uint8_t opening = p->flags & (TCP_SYN | TCP_ACK);
     bool is_opening = opening == TCP_SYN ? is_to_server
@@ -192,6 +221,7 @@ datagram_in(struct pipeline *pl, struct datagram *d, unsigned pair, unsigned sid
     struct carrier c = {.mbufs = d->mbufs,
                         .cnt = d->mbuf_cnt,
                         .is_linear = false,
+                        .is_pieces = true,
                         .pair = (uint8_t)pair,
                         .side = (uint8_t)side};
     switch (packet_parse(&p, d->frame, d->frame_len)) {
@@ -237,7 +267,7 @@ static void
 chained_in(struct pipeline *pl, struct rte_mbuf *m, unsigned pair, unsigned side)
 {
     struct packet p;
-    struct carrier c = {&m, 1, false, (uint8_t)pair, (uint8_t)side};
+    struct carrier c = {&m, 1, false, false, (uint8_t)pair, (uint8_t)side};
     enum packet_kind kind = PACKET_OTHER;
     if (m->pkt_len <= FRAME_LEN_MAX) {
         const void *at = rte_pktmbuf_read(m, 0, m->pkt_len, pl->linear);
@@ -286,7 +316,7 @@ pipeline_burst(struct pipeline *pl, unsigned pair, unsigned side, struct rte_mbu
     }
     for (unsigned i = 0; i < n; i++) {
         struct packet *p = &packets[i];
-        struct carrier c = {&mbufs[i], 1, true, (uint8_t)pair, (uint8_t)side};
+        struct carrier c = {&mbufs[i], 1, true, false, (uint8_t)pair, (uint8_t)side};
         if (mbufs[i]->nb_segs > 1) {
             chained_in(pl, mbufs[i], pair, side);
             continue;

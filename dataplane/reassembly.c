@@ -248,7 +248,10 @@ reassembly_insert(struct reassembly *r, uint32_t seq, uint8_t *octets, uint32_t 
         return -ENOBUFS;
     uint32_t need = chunks_needed(r, seq, end, is_early);
     bool is_gapped = seq_lt(r->nxt, seq);
-    uint32_t reserve = is_gapped ? r->pool->chunk_cnt / STORE_RESERVE_PART : 0;
+    /* A few streams that are never acknowledged must not use up the pool, however much they send. */
+    bool is_greedy = (r->nxt - r->una) / CHUNK_LEN >= STREAM_FAIR_CHUNKS;
+    uint32_t reserve = (is_gapped ? r->pool->chunk_cnt / STORE_RESERVE_PART : 0) +
+                       (is_greedy ? r->pool->chunk_cnt / STORE_RESERVE_PART : 0);
     if (need && (need + reserve > r->pool->free_cnt ||
                  (is_gapped && r->early_cnt + need > REASSEMBLY_EARLY_MAX)))
         return -ENOBUFS;

@@ -16,7 +16,8 @@
  * Limits:  octets_max: nothing at or beyond una + octets_max is kept. (A span, not a sum: so early octets
  *          never use up the room of the gap before them, which would lock the connection.)
  *          REASSEMBLY_EARLY_MAX chunks that came beyond a gap, until acknowledged; the pool, of which
- *          the last eighth is kept from such chunks. At a limit an insert is refused and nothing is
+ *          the last eighth is kept from such chunks, and another from streams that hold STREAM_FAIR_CHUNKS
+ *          or more in order. At a limit an insert is refused and nothing is
  *          changed: the caller drops the packet, TCP sends it again.
  * Fails:   store_pool_init (-ENOMEM); insert (-ENOBUFS). */
 #ifndef WEIR_DATAPLANE_REASSEMBLY_H
@@ -33,7 +34,8 @@ extern "C" {
 enum {
     CHUNK_LEN = 2048 - 24,      /* octets in a chunk, so that a chunk with its head is 2 KiB */
     REASSEMBLY_EARLY_MAX = 256, /* chunks beyond a gap in a direction: 512 KiB, or one-octet segments */
-    STORE_RESERVE_PART = 8      /* 1/8 of the pool is for octets in order only */
+    STORE_RESERVE_PART = 8,     /* 1/8 of the pool is for octets in order only */
+    STREAM_FAIR_CHUNKS = 64     /* 128 KiB unacknowledged; beyond, 1/8 of the pool is for others only */
 };
 
 struct chunk {

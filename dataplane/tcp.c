@@ -188,8 +188,8 @@ tcp_open(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier *c
     carrier_forward(pl, c);
 }
 
-/* Any segment with SYN on a known flow. */
-static void
+/* Any segment with SYN on a known flow. False: it may not pass. */
+static bool
 input_syn(struct pipeline *pl, struct flow *f, const struct packet *p, unsigned from)
 {
     struct flow_side *client = &f->side[CLIENT], *server = &f->side[SERVER];
@@ -199,14 +199,23 @@ input_syn(struct pipeline *pl, struct flow *f, const struct packet *p, unsigned 
             f->has_reuse_isn = true;
             f->reuse_isn = p->seq;
         }
-        return;
+        return true;
     }
-    if (!(p->flags & TCP_ACK) || (server->has_isn && p->seq == server->isn))
-        return; /* no answer, or sent again */
+    if (!(p->flags & TCP_ACK))
+        return true;
+    bool is_ours = p->ack == client->isn + 1;
+    if (is_ours && server->has_isn && p->seq == server->isn)
+        return true; /* sent again */
     if (f->has_reuse_isn && p->ack == f->reuse_isn + 1)
         answer(pl, f, p, f->reuse_isn);
-    else if (!server->has_isn && p->ack == client->isn + 1)
-        answer(pl, f, p, client->isn);
+    else if (is_ours && (f->state == FLOW_SYN || f->state == FLOW_ANSWERED || f->state == FLOW_CLOSED))
+        answer(pl, f, p, client->isn); /* SYN cookies: a repeated SYN may get another answer */
+    else {
+        /* The server is in a connection that we do not follow: without this the client cannot enter it. */
+        pl->counter[COUNTER_UNKNOWN_DROPPED]++;
+        return false;
+    }
+    return true;
 }
 
 /* Acknowledgments and resets */
@@ -236,8 +245,8 @@ static void
 input_rst(struct pipeline *pl, struct flow *f, const struct packet *p, unsigned from)
 {
     const struct flow_side *me = &f->side[from], *peer = &f->side[!from];
-    bool is_exact = p->seq == me->stream.nxt || p->seq == me->out ||
-                    (peer->has_ack && p->seq == peer->ack);
+    /* Not nxt: what is withheld the receiver does not have, and it would challenge that (RFC 5961). */
+    bool is_exact = p->seq == me->out || (peer->has_ack && p->seq == peer->ack);
     /* Still read afterwards (flow.h): were it lost behind us, the connection would go on. A refusal that
      * waits for the server stays one: its session is over and must not be read on. */
     if (is_exact && f->state != FLOW_CLOSED && !f->refusal)
@@ -307,10 +316,13 @@ static void
 forward(struct pipeline *pl, struct flow *f, unsigned from, struct packet *p, struct carrier *c,
         uint32_t keep, bool is_changed)
 {
-    if (!c->is_linear && (is_changed || keep < p->payload_len)) {
-        segment_send_stream(pl, f, from, p->seq, keep);
-        if ((p->flags & TCP_FIN) && keep == p->payload_len)
-            segment_send(pl, f, from, p->seq + keep, p->ack, TCP_FIN | TCP_ACK, NULL, 0);
+    if (!c->is_linear && (c->is_pieces || is_changed || keep < p->payload_len)) {
+        const struct flow_side *me = &f->side[from];
+        uint32_t end = p->seq + keep, at = seq_lt(p->seq, me->stream.una) ? me->stream.una : p->seq;
+        if (seq_lt(at, end))
+            segment_send_stream(pl, f, from, at, end - at);
+        if ((p->flags & TCP_FIN) && keep == p->payload_len && me->is_fin_out)
+            segment_send(pl, f, from, end, p->ack, TCP_FIN | TCP_ACK, NULL, 0);
         carrier_drop(pl, c);
         return;
     }
@@ -355,9 +367,10 @@ fits_fin(const struct flow_side *me, const struct packet *p)
     return seq_le(me->stream.nxt, end) && (!last || seq_le(last->seq + last->len, end));
 }
 
-/* Payload or FIN of an open flow. */
+/* Payload or FIN of an open flow. is_edited: its head was, in our copy of it. */
 static void
-input_octets(struct pipeline *pl, struct flow *f, struct packet *p, struct carrier *c, unsigned from)
+input_octets(struct pipeline *pl, struct flow *f, struct packet *p, struct carrier *c, unsigned from,
+             bool is_edited)
 {
     struct flow_side *me = &f->side[from];
     uint32_t len = p->payload_len, end = p->seq + len;
@@ -365,7 +378,13 @@ input_octets(struct pipeline *pl, struct flow *f, struct packet *p, struct carri
 
     if (seq_le(end, me->stream.una) && (!has_fin || (me->has_fin && me->is_fin_out))) {
         pl->counter[COUNTER_SEGMENTS_OLD]++;
-        carrier_forward(pl, c);
+        bool is_ancient = me->stream.una - end > me->stream.octets_max;
+        if (c->is_pieces && !is_ancient) /* all it can get is an acknowledgment */
+            segment_send(pl, f, from, p->seq, p->ack, TCP_ACK, NULL, 0);
+        if (c->is_pieces || is_ancient)
+            carrier_drop(pl, c);
+        else
+            carrier_forward(pl, c);
         return;
     }
     if (!fits_fin(me, p)) {
@@ -382,7 +401,7 @@ input_octets(struct pipeline *pl, struct flow *f, struct packet *p, struct carri
         carrier_drop(pl, c);
         return;
     }
-    bool is_changed = conflicts != 0;
+    bool is_changed = is_edited || conflicts != 0;
     if (conflicts) {
         pl->counter[COUNTER_CONFLICTS]++;
         judge_event(pl, f, EVENT_TCP_CONFLICT);
@@ -470,9 +489,10 @@ tcp_segment(struct pipeline *pl, struct flow *f, struct packet *p, struct carrie
         return;
     }
     if (p->flags & TCP_SYN) {
-        input_syn(pl, f, p, from);
-        segment_learn(f, from, p);
-        if (p->payload_len)
+        bool may_pass = input_syn(pl, f, p, from);
+        if (may_pass)
+            segment_learn(f, from, p);
+        if (!may_pass || p->payload_len)
             carrier_drop(pl, c);
         else
             carrier_forward(pl, c);
@@ -509,18 +529,36 @@ tcp_segment(struct pipeline *pl, struct flow *f, struct packet *p, struct carrie
         carrier_forward(pl, c);
         return;
     }
+    if (!(p->flags & TCP_ACK)) {
+        carrier_drop(pl, c); /* as every receiver does: RFC 9293 3.10.7.4 */
+        return;
+    }
+    bool is_edited = false;
     if (p->flags & TCP_URG) {
         judge_event(pl, f, EVENT_TCP_URGENT);
         packet_clear_urgent(p);
+        is_edited = true;
+    }
+    bool is_server_ending = f->refusal && from == SERVER && (p->flags & TCP_FIN);
+    if (is_server_ending) {
+        /* Our reply is still to come, so the client must not see the end. */
+        packet_trim(p, p->payload_len);
+        is_edited = true;
     }
     if (!p->payload_len && !(p->flags & TCP_FIN)) {
-        carrier_forward(pl, c);
-        return;
+        if (is_edited && !c->is_linear) {
+            segment_send(pl, f, from, p->seq, p->ack, TCP_ACK, NULL, 0);
+            carrier_drop(pl, c);
+        } else
+            carrier_forward(pl, c);
+    } else {
+        if (f->state == FLOW_CLOSED)
+            timer_set(&pl->wheel, &f->timer, pl->now_ms + pl->cfg->closed_ms);
+        input_octets(pl, f, p, c, from, is_edited);
+        after_octets(pl, f, from);
     }
-    if (f->state == FLOW_CLOSED)
-        timer_set(&pl->wheel, &f->timer, pl->now_ms + pl->cfg->closed_ms);
-    input_octets(pl, f, p, c, from);
-    after_octets(pl, f, from);
+    if (is_server_ending && f->side[SERVER].stream.nxt == p->seq + p->payload_len)
+        refuse_check(pl, f, true);
 }
 
 void

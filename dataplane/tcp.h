@@ -44,6 +44,7 @@ struct carrier {
     struct rte_mbuf **mbufs;
     unsigned cnt;
     bool is_linear; /* packet.frame lies in mbufs[0], alone: it may be edited there */
+    bool is_pieces; /* fragments: what they hold together is read, so they never leave as they came */
     uint8_t pair, side;
 };
 

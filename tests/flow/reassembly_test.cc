@@ -156,6 +156,8 @@ struct pair_under_test {
         bool is_gapped = off > m.nxt;
         uint32_t most = len / CHUNK_LEN + 2 + (uint32_t)m.kept.size(); // never needs more
         uint32_t reserve = is_gapped ? pool.chunk_cnt / STORE_RESERVE_PART : 0;
+        if ((r.nxt - r.una) / CHUNK_LEN >= STREAM_FAIR_CHUNKS)
+            reserve += pool.chunk_cnt / STORE_RESERVE_PART;
         bool is_pool = pool.free_cnt < most + reserve;
         bool is_early_max = is_gapped && r.early_cnt + most > REASSEMBLY_EARLY_MAX;
         ASSERT_TRUE(is_pool || is_early_max);
