@@ -37,8 +37,8 @@ extern "C" {
     X(STARTTLS_PIPELINED,   "starttls-pipelined",  CLOSE,  "octets after STARTTLS before the server's reply (CVE-2011-0411)") \
     X(STARTTLS_BLIND,       "starttls-blind",      ACCEPT, "the session went on under TLS, unseen") \
     X(STARTTLS_STRIPPED,    "starttls-stripped",   ACCEPT, "STARTTLS was overwritten as configured") \
-    X(NOT_SMTP,             "not-smtp",            ACCEPT, "the first octets are TLS, HTTP or other") \
-    X(BDAT_SYNTAX,          "bdat-syntax",         CLOSE,  "a BDAT size that does not parse: the extent of its data is unknown") \
+    X(NOT_SMTP,             "not-smtp",            ACCEPT, "the first octets are TLS or HTTP; they are read as a command") \
+    X(BDAT_SYNTAX,          "bdat-syntax",         CLOSE,  "a BDAT size that does not parse, or a BDAT that the server did not offer: the extent of its data is unknown") \
     X(BDAT_MIXED,           "bdat-mixed",          CLOSE,  "DATA and BDAT in one transaction") \
     X(RCPT_CAP,             "rcpt-cap",            ACCEPT, "more recipients than are recorded (all are counted)") \
     X(PROXY_BAD,            "proxy-bad",           CLOSE,  "a PROXY header that does not parse") \

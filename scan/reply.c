@@ -2,12 +2,16 @@
 
 #include <string.h>
 
-static const char keyword[] = "STARTTLS";
+enum word { WORD_STARTTLS, WORD_CHUNKING };
+
+enum { WORD_LEN = 8 }; /* of both */
+
+static const char words[][WORD_LEN + 1] = {[WORD_STARTTLS] = "STARTTLS", [WORD_CHUNKING] = "CHUNKING"};
 
 enum {
     POS_SEPARATOR = 3,
     POS_TEXT = 4,
-    POS_KEYWORD_END = POS_TEXT + sizeof(keyword) - 1,
+    POS_KEYWORD_END = POS_TEXT + WORD_LEN,
     POS_REST = POS_KEYWORD_END + 1 /* nothing in the rest of the line matters */
 };
 
@@ -25,6 +29,8 @@ begin_line(struct reply *r)
     r->is_last = false;
     r->is_bad = false;
     r->is_done = false;
+    if (r->first == 0)
+        r->has_chunking = false;
 }
 
 static enum reply_next
@@ -47,7 +53,7 @@ end_line(struct reply *r)
     return r->is_last ? REPLY_END : REPLY_LINE;
 }
 
-/* An octet of the first part of a line, not LF. True: the keyword is complete. */
+/* An octet of the first part of a line, not LF. True: the keyword STARTTLS is complete. */
 static bool
 early_octet(struct reply *r, uint8_t c)
 {
@@ -71,7 +77,9 @@ early_octet(struct reply *r, uint8_t c)
         r->pos = r->is_bad || r->code != 250 ? POS_REST : POS_TEXT;
         return false;
     }
-    if ((c & 0xdf) != keyword[r->pos - POS_TEXT]) {
+    if (r->pos == POS_TEXT)
+        r->word = (c & 0xdf) == 'C' ? WORD_CHUNKING : WORD_STARTTLS;
+    if ((c & 0xdf) != words[r->word][r->pos - POS_TEXT]) {
         r->pos = POS_REST;
         return false;
     }
@@ -79,7 +87,10 @@ early_octet(struct reply *r, uint8_t c)
     if (r->pos < POS_KEYWORD_END)
         return false;
     r->pos = POS_REST;
-    return true;
+    if (r->word == WORD_STARTTLS)
+        return true;
+    r->has_chunking = true;
+    return false;
 }
 
 size_t

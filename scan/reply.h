@@ -10,6 +10,8 @@
  *         REPLY_LINE     a line ended, the reply goes on (or the line was no reply: r.is_bad)
  *         REPLY_END      a reply ended: r.code
  *
+ * r.has_chunking, valid at REPLY_END: a 250 line of the reply named the keyword CHUNKING.
+ *
  * r.is_bad, valid at REPLY_LINE and REPLY_END: the line does not parse, has another code than the line
  * before it, or is a 1yz reply, which SMTP does not have. A line that does not parse, and a 1yz one, end
  * nothing. */
@@ -30,6 +32,8 @@ struct reply {
     uint16_t code;  /* of the line being read, complete when pos >= 3 */
     uint16_t first; /* of the lines before it in this reply; 0: none */
     uint8_t pos;    /* octets of the line read, up to the keyword's length */
+    uint8_t word;   /* keyword that the line may begin with */
+    bool has_chunking;
     bool is_last;
     bool is_bad;
     bool is_done;   /* the line has ended: the next octet begins another */

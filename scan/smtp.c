@@ -118,7 +118,8 @@ end_chunk(struct smtp_session *s)
 static bool
 command_bdat(struct smtp_session *s, const struct command *c, uint32_t cmd)
 {
-    if (!c->is_valid)
+    /* Servers that do not offer CHUNKING read the chunk as commands. */
+    if (!c->is_valid || !s->has_chunking)
         return smtp_raise(s, EVENT_BDAT_SYNTAX);
     if (!s->has_rcpt && !smtp_raise(s, EVENT_COMMAND_ORDER))
         return false;
@@ -284,9 +285,12 @@ walk_command(struct smtp_session *s, uint8_t *octets, size_t len, size_t *at)
             s->has_first = true;
             if (!smtp_raise(s, EVENT_NOT_SMTP))
                 return WALK_JUDGED;
-            line_wipe(&s->line);
-            smtp_to(s, SMTP_BLIND);
-            return WALK_ON;
+            /* To most servers it is an unknown command, and they go on: nobody gets out of sight by saying
+             * it. A server that greets speaks SMTP; nothing passes before. */
+            if (!s->is_greeted) {
+                smtp_to(s, SMTP_SETTLE_WAIT);
+                return WALK_ON;
+            }
         }
         if (s->cfg->starttls != STARTTLS_PASS && s->line.len > kept && is_starttls_verb(&s->line)) {
             *octet = STRIPPED_LETTER;

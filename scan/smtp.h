@@ -25,11 +25,16 @@
  *
  *   PROXY -> COMMAND <-> DATA_WAIT -> DATA -> COMMAND      COMMAND <-> CHUNK
  *               |  <-> AUTH_WAIT <-> AUTH_LINE             COMMAND <-> SETTLE_WAIT
- *               |  <-> STARTTLS_WAIT -> BLIND              not SMTP -> BLIND
+ *               |  <-> STARTTLS_WAIT -> BLIND              no PROXY header -> BLIND
  *
  * SETTLE_WAIT: between the chunks of a message came a command other than BDAT (RSET, MAIL, RCPT ...).
  * Whether the chunks before it still belong to the message hangs on the replies, so all of them are
  * awaited. Without that, "RSET x", which servers refuse, would hide what was sent before it.
+ *
+ * It is also the state after first octets of TLS or HTTP that come before the greeting: a server that greets
+ * speaks SMTP, and reads them as a command that it does not know. (So ports of implicit TLS do not belong among
+ * the SMTP ports.) A BDAT that the server did not offer (CHUNKING in its EHLO reply) is BDAT_SYNTAX: such servers
+ * read the chunk as commands.
  *
  * Transactions: the rules are pinned at MAIL. message_mail and message_rcpt are called when the data
  * begins (354, first chunk): refused recipients are left out; those not answered yet count as accepted. A

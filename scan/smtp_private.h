@@ -60,6 +60,7 @@ struct smtp_session {
     bool drop_chunk;     /* the server refused an earlier chunk while this one was read */
     bool has_first;      /* the first octets have been told from TLS and HTTP */
     bool is_greeted, is_lmtp;
+    bool has_chunking; /* the server offered it in its last EHLO reply */
     bool has_mail, has_rcpt; /* commands of this transaction, for COMMAND_ORDER */
     bool is_rcpt_capped;
     enum event server_event; /* what the server's side raised and does not forward */

@@ -2,15 +2,31 @@
 
 #include <string.h>
 
-/* XCLIENT's 220 is a new greeting: the server has forgotten everything (XCLIENT_README). */
+/* Data that was fed after command cmd is not what its reply is about. */
+static bool
+is_begun_before(const struct smtp_session *s, uint32_t cmd)
+{
+    return s->is_begun && (int32_t)(s->fed_cmd - cmd) < 0;
+}
+
 static void
-reply_xclient(struct smtp_session *s, uint32_t cmd, bool is_accepted)
+reply_address(struct smtp_session *s, bool is_accepted)
 {
     if (is_accepted && s->address_asked[0] != '\0')
         memcpy(s->address, s->address_asked, sizeof(s->address));
     s->address_asked[0] = '\0';
+}
+
+/* XCLIENT's 220 is a new greeting: the server has forgotten everything (XCLIENT_README). */
+static void
+reply_xclient(struct smtp_session *s, uint32_t cmd, bool is_accepted)
+{
+    reply_address(s, is_accepted);
+    if (is_accepted)
+        s->has_chunking = false;
     if (is_accepted && !s->is_judged) {
-        smtp_server_dropped(s);
+        if (!s->is_begun || is_begun_before(s, cmd))
+            smtp_server_dropped(s);
         envelope_reset(&s->envelope, cmd);
         envelope_reset_reply(&s->envelope, cmd, true);
         s->has_mail = s->has_rcpt = false;
@@ -59,7 +75,7 @@ reply_mail(struct smtp_session *s, uint32_t cmd, bool is_accepted)
     if (s->is_judged)
         return;
     envelope_mail_reply(&s->envelope, cmd, is_accepted);
-    if (is_accepted ? was_second && s->is_begun : !s->is_begun && !s->envelope.first.is_set) {
+    if (is_accepted ? was_second && is_begun_before(s, cmd) : !s->is_begun && !s->envelope.first.is_set) {
         /* Accepted beside data: the server has begun anew. Refused: nothing is left to pin rules for. */
         smtp_server_dropped(s);
     }
@@ -78,11 +94,13 @@ reply_to(struct smtp_session *s, unsigned kind, uint32_t cmd, unsigned code)
     case VERB_HELO:
     case VERB_LHLO:
     case VERB_RSET:
-        if (is_ok && kind != VERB_RSET)
+        if (is_ok && kind != VERB_RSET) {
             s->is_lmtp = kind == VERB_LHLO;
+            s->has_chunking = kind != VERB_HELO && s->reply.has_chunking;
+        }
         if (s->is_judged)
             break;
-        if (is_ok && s->is_begun && (int32_t)(s->fed_cmd - cmd) < 0)
+        if (is_ok && is_begun_before(s, cmd))
             smtp_server_dropped(s);
         envelope_reset_reply(&s->envelope, cmd, is_ok);
         break;
@@ -115,8 +133,10 @@ reply_to(struct smtp_session *s, unsigned kind, uint32_t cmd, unsigned code)
             smtp_raise_server(s, EVENT_STARTTLS_BLIND);
         }
         break;
-    case VERB_XCLIENT:
     case VERB_XFORWARD:
+        reply_address(s, is_ok);
+        break;
+    case VERB_XCLIENT:
         reply_xclient(s, cmd, is_ok);
         break;
     case VERB_TURN:

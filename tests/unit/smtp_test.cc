@@ -339,8 +339,8 @@ TEST(Smtp, Starttls)
 
 TEST(Smtp, NotSmtp)
 {
-    expect("http", {"blind 1", "not-smtp=1"});
-    expect("tls hello", {"blind 1", "not-smtp=1"});
+    expect("http", {"blind 0", "not-smtp=1", "waiting 0"});
+    expect("tls hello", {"blind 0", "not-smtp=1", "waiting 3"});
     expect("http closed", {"JUDGED close cause not-smtp octets 0 n 0 passed 4"});
 }
 
