@@ -163,6 +163,7 @@ weir_start() {
     PIDS+=($DATAPLANE_PID)
     if ! wait_for 30 in_a ping -c1 -W1 -q $SERVER || ! wait_for 5 test -S "$WORK/link.sock"; then
         fail "${2:-weir-start}" "no ping through weir-dataplane, or no link: $(tail -n 3 "$WORK/dataplane.log" | tr '\n' ' ')"
+        weir_stop
         return 1
     fi
 }

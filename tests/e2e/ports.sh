@@ -118,7 +118,7 @@ comes_up() {
 passes() {
     local name=$1 pid
     printf '%s\n' "[eal]" "file_prefix = ports-$$" "[pair.0]" "outside = $2" "inside = $3" \
-        "[workers]" "cpus = $4" "busy = adaptive" >"$WORK/$name.cfg"
+        "[workers]" "cpus = $4" "busy = adaptive" "[link]" "socket = $WORK/link.sock" >"$WORK/$name.cfg"
     weir_start "$WORK/$name.cfg" "$name" || return
     check "$name/ping" in_a ping -c 5 -i 0.1 -W 2 -q $SERVER
     check "$name/ping-mtu" in_a ping -c 3 -i 0.1 -W 2 -q -M do -s 1472 $SERVER
