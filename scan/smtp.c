@@ -244,7 +244,8 @@ is_starttls_verb(const struct line *l)
 {
     uint16_t begin = 0;
 
-    while (begin < l->len && (l->octets[begin] == ' ' || l->octets[begin] == '\t'))
+    /* The blanks of command.c: Postfix takes "\vSTARTTLS". */
+    while (begin < l->len && (l->octets[begin] == ' ' || (l->octets[begin] >= '\t' && l->octets[begin] <= '\r')))
         begin++;
     return l->len - begin == 8 && (l->octets[l->len - 1] & 0xdf) == 'S' &&
            strncasecmp((const char *)l->octets + begin, "STARTTLS", 8) == 0;

@@ -15,13 +15,14 @@ struct Step {
 };
 
 std::string
-run(const std::vector<Step> &steps, uint64_t rng = 0)
+run(const std::vector<Step> &steps, uint64_t rng, enum starttls_policy starttls)
 {
     static struct trace t;
     struct drive d;
 
     drive_init(&d, &t, rng);
     fake_max = 4;
+    d.cfg.starttls = starttls;
     drive_start(&d);
     for (const Step &s : steps) {
         if (s.side == 'C')
@@ -34,10 +35,11 @@ run(const std::vector<Step> &steps, uint64_t rng = 0)
 }
 
 void
-expect(const std::vector<Step> &steps, std::initializer_list<const char *> lines)
+expect(const std::vector<Step> &steps, std::initializer_list<const char *> lines,
+       enum starttls_policy starttls = STARTTLS_PASS)
 {
     for (uint64_t rng = 0; rng < 8; rng++) {
-        std::string t = run(steps, rng);
+        std::string t = run(steps, rng, starttls);
 
         for (const char *line : lines)
             EXPECT_NE(t.find(line), std::string::npos) << "split " << rng << " lacks " << line << "\n" << t;
@@ -97,4 +99,13 @@ TEST(SmtpAttack, LateReplyToXforwardOrXclient)
            {"JUDGED refuse cause none octets 5"});
     expect({HELLO, EHLO, EHLO_OK, {'C', "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 4\r\nEVILXFORWARD NAME=x\r\n"}, {'S', "250 a\r\n250 b\r\n250 c\r\n250 ok\r\n"}, {'C', "BDAT 1 LAST\r\nx"}},
            {"JUDGED refuse cause none octets 5"});
+}
+
+/* Postfix skips any blank before the verb. */
+TEST(SmtpAttack, BlanksBeforeStarttls)
+{
+    for (const char *line : {"\vSTARTTLS\r\n", "\f \tstarttls\r\n"}) {
+        for (enum starttls_policy p : {STARTTLS_STRIP, STARTTLS_REFUSE})
+            expect({HELLO, EHLO, EHLO_OK, {'C', line}, {'S', "220 go\r\n"}}, {"starttls-stripped=1", "blind 0"}, p);
+    }
 }
