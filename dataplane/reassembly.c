@@ -60,11 +60,18 @@ chunk_end(const struct chunk *c)
     return c->seq + c->len;
 }
 
-/* The last chunk that begins at or before seq, from the end: most segments are new. */
+/* The last chunk that begins at or before seq, from the nearer end: most segments are new, and one that is
+ * sent again and again begins at una. */
 static struct chunk *
 chunk_before(const struct reassembly *r, uint32_t seq)
 {
     struct chunk *c = r->tail;
+    if (c && (int32_t)(seq - r->head->seq) < (int32_t)(c->seq - seq)) {
+        struct chunk *before = NULL;
+        for (c = r->head; c && seq_le(c->seq, seq); c = c->next)
+            before = c;
+        return before;
+    }
     while (c && seq_lt(seq, c->seq))
         c = c->prev;
     return c;

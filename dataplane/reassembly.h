@@ -10,7 +10,7 @@
  * order at once and are kept for judging (promise 4).
  *
  * Kept in chunks of a per-core pool, linked in sequence order; in-order octets are appended to the last
- * chunk, so one-octet segments cost one octet. Chunks are looked up from the end.
+ * chunk, so one-octet segments cost one octet. Chunks are looked up from the nearer end.
  *
  * Owns:    its chunks. Threads: one core's.
  * Limits:  octets_max: nothing at or beyond una + octets_max is kept. (A span, not a sum: so early octets
