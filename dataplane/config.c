@@ -40,6 +40,8 @@ struct key {
 #define TEXT(section, name, field, preset)                                                          \
     { section, name, VALUE_TEXT, AT(field), SIZE(field), 1, NULL, preset }
 
+enum { PORT_SMTPS = 465 }; /* RFC 8314 */
+
 static const char fault_words[] = "pass|defer|close|drop";
 
 /* clang-format off */
@@ -58,11 +60,11 @@ static const struct key keys[] = {
     { "tcp", "checksum", VALUE_WORD, PIPE(checksum), 0, 0, "verify|recompute", "verify" },
     { "caps", "flows", VALUE_U32, PIPE(flows_max), 16, 1 << 24, NULL, "65536" },
     { "caps", "half_open", VALUE_U32, PIPE(half_open_max), 8, 1 << 24, NULL, "16384" },
-    { "caps", "messages", VALUE_U32, PIPE(messages_max), 1, 1 << 20, NULL, "1024" },
+    { "caps", "messages", VALUE_U32, PIPE(messages_max), 1, 1 << 20, NULL, "4096" },
     { "caps", "refusals", VALUE_U32, PIPE(refusals_max), 1, 1 << 20, NULL, "4096" },
     { "caps", "fragments", VALUE_U32, PIPE(fragments_max), 1, 65536, NULL, "256" },
     { "caps", "store_mib", VALUE_MIB_CHUNKS, PIPE(store_chunks), 1, 1 << 20, NULL, "128" },
-    { "caps", "stream_kib", VALUE_KIB, PIPE(stream_octets_max), 64, 1 << 19, NULL, "4096" },
+    { "caps", "stream_kib", VALUE_KIB, PIPE(stream_octets_max), 64, 1 << 19, NULL, "1024" },
     { "timeouts", "idle", VALUE_MS, PIPE(idle_ms), 1000, 86400000, NULL, "600 s" },
     { "timeouts", "half_open", VALUE_MS, PIPE(half_open_ms), 100, 3600000, NULL, "30 s" },
     { "timeouts", "closed", VALUE_MS, PIPE(closed_ms), 10, 3600000, NULL, "10 s" },
@@ -311,7 +313,11 @@ read_value(struct config *c, const struct key *k, const char *text)
         break;
     case VALUE_PORTS:
         memset(at, 0, 65536 / 8);
-        return read_list(text, 65535, take_port, at) ? NULL : "ports such as 25,587";
+        if (!read_list(text, 65535, take_port, at))
+            return "ports such as 25,587";
+        if (((const uint8_t *)at)[PORT_SMTPS / 8] >> PORT_SMTPS % 8 & 1)
+            return "ports that begin in clear text (465 is TLS from its first octet: nothing to read)";
+        return NULL;
     case VALUE_CPUS:
         c->cpus_cnt = 0;
         if (strcmp(text, "auto") == 0)

@@ -19,6 +19,7 @@
     X(BAD_CHECKSUM,        "bad-checksum",         "SMTP segments dropped: wrong checksum") \
     X(UNKNOWN_FLOW,        "unknown-flow",         "SMTP segments of connections not seen from their start, forwarded") \
     X(UNKNOWN_DROPPED,     "unknown-dropped",      "the same, dropped") \
+    X(WRONG_SIDE,          "wrong-side",           "segments dropped: their sender is on the other side") \
     X(FRAGMENTS,           "fragments",            "fragments of TCP received") \
     X(FRAGMENTS_DROPPED,   "fragments-dropped",    "fragments dropped: overlap, cap or age") \
     X(FLOWS,               "flows",                "connections begun") \

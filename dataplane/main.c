@@ -109,8 +109,9 @@ list_ports(void)
         const struct config_pair *p = &config.pair[i];
         if (!p->is_set)
             continue;
-        add_port(i, OUTSIDE, p->outside, config_pair_is_one_armed(p));
-        if (!config_pair_is_one_armed(p))
+        config.pipeline.is_one_armed[i] = config_pair_is_one_armed(p);
+        add_port(i, OUTSIDE, p->outside, config.pipeline.is_one_armed[i]);
+        if (!config.pipeline.is_one_armed[i])
             add_port(i, INSIDE, p->inside, false);
     }
 }

@@ -217,6 +217,12 @@ read_ipv6(struct packet *p)
     return read_tcp(p, end);
 }
 
+static bool
+is_tag(uint16_t type)
+{
+    return type == 0x8100 || type == 0x88a8 || type == 0x9100;
+}
+
 enum packet_kind
 packet_parse(struct packet *p, uint8_t *frame, size_t len)
 {
@@ -228,10 +234,15 @@ packet_parse(struct packet *p, uint8_t *frame, size_t len)
         return p->kind;
     size_t off = ETHER_LEN;
     uint16_t type = be16(frame + 12);
-    for (unsigned i = 0; i < 2 && (type == 0x8100 || type == 0x88a8 || type == 0x9100); i++) {
+    for (unsigned tags = 0, ids = 0; is_tag(type); tags++) {
         if (len - off < VLAN_LEN)
             return p->kind;
-        p->key.vlan[i] = be16(frame + off) & 0x0fff;
+        uint16_t id = be16(frame + off) & 0x0fff;
+        /* Receivers take off any number of priority tags; more than this is somebody hiding. */
+        if (tags == L2_TAGS_MAX || (id && ids == 2))
+            return p->kind = PACKET_BAD;
+        if (id)
+            p->key.vlan[ids++] = id;
         type = be16(frame + off + 2);
         off += VLAN_LEN;
     }

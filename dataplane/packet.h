@@ -41,7 +41,8 @@ enum { /* TCP flags, RFC 9293 3.1 */
 };
 
 enum {
-    L2_LEN_MAX = 14 + 2 * 4, /* Ethernet and two VLAN tags */
+    L2_TAGS_MAX = 4, /* VLAN tags read; two with an id, and priority tags (id 0), which receivers take off */
+    L2_LEN_MAX = 14 + L2_TAGS_MAX * 4,
     FRAME_LEN_MAX = 65535 + L2_LEN_MAX
 };
 
@@ -50,7 +51,7 @@ enum {
 struct flow_key {
     uint8_t addr[2][16];
     uint16_t port[2]; /* host order; 0 for fragments */
-    uint16_t vlan[2]; /* outer, inner VLAN id; 0 = none */
+    uint16_t vlan[2]; /* outer, inner VLAN id; 0 = none; priority tags do not count */
     uint32_t version; /* 4 or 6 */
 };
 

@@ -50,6 +50,7 @@ enum fault_policy { FAULT_PASS, FAULT_DEFER, FAULT_CLOSE, FAULT_DROP };
 /* From appliance.cfg; the same for all cores, read-only. */
 struct pipeline_config {
     uint8_t smtp_port[65536 / 8];   /* bit set of destination ports */
+    bool is_one_armed[PAIR_MAX];    /* both sides are one port: a frame's side says nothing */
     struct smtp_config smtp;
     struct thresholds thresholds;
     enum verdict event_action[EVENT_CNT];

@@ -14,6 +14,7 @@ enum {
     RTO_MS = 1000,     /* RFC 6298 2.1: before a round trip is known */
     TRIES_MAX = 7,     /* 1 + 2 + ... + 64 s */
     FLIGHT_MAX = 10,   /* segments at once, RFC 6928 */
+    LIFE_MAX = 10,     /* times [timeouts] refusal: a client that acknowledges octet by octet ends, too */
     LINE_MAX_LEN = 240,
     FAREWELL_MAX = 120
 };
@@ -37,6 +38,7 @@ struct refusal {
     unsigned tries;
     uint64_t rto_due_ms;
     uint64_t patience_due_ms;
+    uint64_t end_due_ms; /* whatever the client does */
     char verb[8];       /* first letters of the client's next line, to tell QUIT */
     uint32_t verb_len;
     char line[LINE_MAX_LEN];
@@ -171,6 +173,7 @@ send_some(struct pipeline *pl, struct flow *f, bool must_ack)
             /* What the server said last and the client has not acknowledged: ours to repeat now. */
             uint32_t n = RTE_MIN(r->snd_first - r->snd_nxt, max);
             segment_send_stream(pl, f, SERVER, r->snd_nxt, n);
+            is_sent = true;
             r->snd_nxt += n;
             continue;
         }
@@ -245,6 +248,7 @@ take_over(struct pipeline *pl, struct flow *f)
     if (r->verdict != VERDICT_CLOSE && unanswered > 1 && unanswered <= PIPELINE_MAX)
         r->line_cnt = unanswered;
     r->patience_due_ms = pl->now_ms + pl->cfg->refusal_ms;
+    r->end_due_ms = pl->now_ms + LIFE_MAX * (uint64_t)pl->cfg->refusal_ms;
     smtp_fini(f->smtp);
     slab_put(&pl->sessions, f->smtp);
     f->smtp = NULL;
@@ -284,6 +288,8 @@ refuse_segment(struct pipeline *pl, struct flow *f, const struct packet *p, unsi
 {
     struct refusal *r = f->refusal;
     struct flow_side *c = &f->side[CLIENT];
+    if (pl->now_ms >= r->end_due_ms)
+        return false;
     if (from == SERVER) {
         /* RFC 9293 3.10.7.1: a reset whose sequence number is the segment's acknowledgment. */
         if (!(p->flags & TCP_RST) && (p->flags & TCP_ACK))
@@ -328,7 +334,7 @@ uint64_t
 refuse_timer(struct pipeline *pl, struct flow *f)
 {
     struct refusal *r = f->refusal;
-    if (r->state == REFUSAL_LINGER)
+    if (r->state == REFUSAL_LINGER || pl->now_ms >= r->end_due_ms)
         return 0;
     if (r->snd_una != r->snd_nxt) {
         if (pl->now_ms < r->rto_due_ms)

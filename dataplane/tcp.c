@@ -473,6 +473,13 @@ void
 tcp_segment(struct pipeline *pl, struct flow *f, struct packet *p, struct carrier *c)
 {
     unsigned from = p->src_is_first == f->client_is_first ? CLIENT : SERVER;
+    if (!pl->cfg->is_one_armed[f->pair] &&
+        (c->pair != f->pair || (c->side == f->client_port_side) != (from == CLIENT))) {
+        /* Nobody speaks in the other end's name. */
+        pl->counter[COUNTER_WRONG_SIDE]++;
+        carrier_drop(pl, c);
+        return;
+    }
     f->seen_ms = pl->now_ms;
     if (refuse_has_taken_over(f)) {
         if (from == CLIENT && (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {

@@ -70,7 +70,7 @@ TEST(Config, Defaults)
     EXPECT_EQ(p.event_action[EVENT_SMUGGLED_EOD], VERDICT_REFUSE);
     EXPECT_EQ(p.idle_ms, 600000u);
     EXPECT_EQ(p.store_chunks, 65536u);
-    EXPECT_EQ(p.stream_octets_max, 4u << 20);
+    EXPECT_EQ(p.stream_octets_max, 1u << 20);
     EXPECT_EQ(r.c->cpus_cnt, 0u);
     EXPECT_EQ(r.c->link_mode, 0660u);
 }
@@ -169,6 +169,12 @@ TEST(Config, NulAndGarbageAreErrorsNotCrashes)
     for (unsigned i = 0, x = 1; i < 200000; i++)
         garbage += static_cast<char>((x = x * 1103515245 + 12345) >> 16);
     EXPECT_EQ(read(garbage).ret, -1);
+}
+
+TEST(Config, PortsThatAreTlsFromTheStartAreRefused)
+{
+    EXPECT_EQ(read(std::string(PAIR) + "[smtp]\nports = 25,465\n").ret, -1);
+    EXPECT_EQ(read(std::string(PAIR) + "[smtp]\nports = 25,587\n").ret, 0);
 }
 
 TEST(Config, TheFileThatShips)
