@@ -51,6 +51,7 @@ signal_set(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGUSR1);
+    sigaddset(set, SIGHUP);
 }
 
 void
@@ -464,12 +465,37 @@ log_stats(struct agent *a)
 }
 
 static void
+reopen_one(FILE *file, const char *key, const char *path)
+{
+    int ret = log_reopen(file, path);
+    if (ret)
+        LOG_AT(ERR, "[log] %s: %s: %s; it goes on in the old file\n", key, path, strerror(-ret));
+}
+
+static void
+reopen_logs(struct agent *a)
+{
+    const struct config *c = a->appliance->config;
+    LOG_AT(NOTICE, "SIGHUP: the files of [log] are opened anew\n");
+    if (*c->log_file)
+        reopen_one(rte_log_get_stream(), "file", c->log_file);
+    if (a->messages && a->messages != stdout) {
+        agent_drain(a); /* what was judged before belongs to the old file */
+        reopen_one(a->messages, "messages", c->messages);
+    }
+}
+
+static void
 on_signal(struct agent *a)
 {
     struct signalfd_siginfo info;
     while (read(a->signal_fd, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGUSR1) {
             log_stats(a);
+            continue;
+        }
+        if (info.ssi_signo == SIGHUP) {
+            reopen_logs(a);
             continue;
         }
         LOG_AT(NOTICE, "%s: ending\n", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");

@@ -8,7 +8,8 @@
  * A LOAD is worked on in this thread: while Hyperscan takes an image apart (milliseconds to a second)
  * records wait in their rings. While an older rule set drains they are written.
  *
- * SIGTERM, SIGINT: a clean end. SIGUSR1: one line of counts in the log. (Block them before EAL starts, so
+ * SIGTERM, SIGINT: a clean end. SIGUSR1: one line of counts in the log. SIGHUP: the files of [log] are opened
+ * anew under their names; one that cannot be goes on in the old file, with a line in the log. (Block them before EAL starts, so
  * that all threads inherit it: agent_block_signals.)
  *
  * Threads: the main lcore. Fails: agent_new (NULL, logged). */
