@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cjson/cJSON.h>
 #include <numa.h>
@@ -65,6 +66,9 @@ record_reserve(struct record_ring *r)
 void
 record_commit(struct record_ring *r)
 {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* no system call, and no look at the counter */
+    r->slots[r->head & r->mask].time_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     /* release: the slot is written before the agent may read it */
     __atomic_store_n(&r->head, r->head + 1, __ATOMIC_RELEASE);
 }
@@ -134,12 +138,26 @@ add_texts(cJSON *to, const char *name, const struct record *rec, unsigned cnt, u
         cJSON_AddItemToArray(list, cJSON_CreateString(as_utf8(next_text(rec, at), utf8)));
 }
 
+static void
+add_time(cJSON *to, uint64_t time_ms)
+{
+    char text[64];
+    struct tm tm;
+    time_t s = (time_t)(time_ms / 1000);
+    if (!gmtime_r(&s, &tm))
+        return;
+    size_t len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text + len, sizeof(text) - len, ".%03uZ", (unsigned)(time_ms % 1000));
+    cJSON_AddStringToObject(to, "time", text);
+}
+
 static cJSON *
 record_json(const struct record *rec)
 {
     char utf8[2 * RECORD_TEXT_MAX + 1];
     unsigned at = 0;
     cJSON *j = cJSON_CreateObject();
+    add_time(j, rec->time_ms);
     cJSON_AddStringToObject(j, "src", rec->src);
     cJSON_AddNumberToObject(j, "sport", rec->sport);
     cJSON_AddStringToObject(j, "dst", rec->dst);
@@ -149,9 +167,12 @@ record_json(const struct record *rec)
     cJSON_AddNumberToObject(j, "n", rec->n);
     cJSON_AddStringToObject(j, "mail_from", as_utf8(next_text(rec, &at), utf8));
     add_texts(j, "rcpt", rec, rec->rcpt_cnt, &at, utf8);
+    cJSON_AddNumberToObject(j, "octets", (double)rec->octets);
     cJSON_AddStringToObject(j, "verdict", verdict_name(rec->verdict));
     cJSON_AddNumberToObject(j, "score", rec->score_milli / 1000.0);
     add_texts(j, "rules", rec, rec->rule_cnt, &at, utf8);
+    if (rec->cause > EVENT_NONE && rec->cause < EVENT_CNT)
+        cJSON_AddStringToObject(j, "cause", event_name((enum event)rec->cause));
     cJSON_AddNumberToObject(j, "generation", rec->generation);
     cJSON *events = cJSON_AddArrayToObject(j, "events");
     for (int e = EVENT_NONE + 1; e < EVENT_CNT; e++) {

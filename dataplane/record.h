@@ -4,8 +4,22 @@
  * When the ring is full the record is dropped and counted, never waited for; in replay (is_lossless) the
  * core waits instead, so that no line is missing.
  *
- * JSON: {"src","sport","dst","dport","n","mail_from","rcpt":[..],"verdict","score","rules":[..],
- * "generation","events":[..]}, and "client" when a PROXY header or XCLIENT named one.
+ * JSON, one object a line:
+ *
+ *   time           when it was judged: RFC 3339, UTC, milliseconds (2026-01-31T23:59:59.125Z)
+ *   src sport      the client's end of the connection, as the frames had it
+ *   dst dport      the server's end
+ *   client         the client's address by a PROXY header or XCLIENT; only when there was one
+ *   n              which of this connection's messages: 1 is the first that was judged, whole or in part;
+ *                  before any was begun: 0, and between two, the number of the former
+ *   mail_from      the envelope's sender
+ *   rcpt           its recipients, a list
+ *   octets         of the message as far as it came, header and body, dot-stuffing removed; 0: no data had begun
+ *   verdict score  what was decided, and the points of the rules that hit
+ *   rules          their names, a list
+ *   cause          the event that decided; only when one did and not the score
+ *   generation     of the rule set that judged
+ *   events         what was not plainly right, a list: in this message, and in its connection up to here
  *
  * Threads: reserve/commit: the ring's core. drain: the agent. */
 #ifndef WEIR_DATAPLANE_RECORD_H
@@ -26,6 +40,7 @@ enum { RECORD_TEXT_MAX = 8192 };
 
 struct record {
     char src[46], dst[46], client[64];
+    uint64_t time_ms; /* since 1970, UTC; set by record_commit */
     uint16_t sport, dport;
     uint32_t n;
     uint32_t generation;
@@ -49,6 +64,7 @@ void record_ring_free(struct record_ring *r);
 
 /* A slot to fill, or NULL: full (never NULL when lossless; waits for the agent then). */
 struct record *record_reserve(struct record_ring *r);
+/* Stamps the reserved slot with the time (the kernel's of its last tick: 1 to 10 ms old) and hands it over. */
 void record_commit(struct record_ring *r);
 
 /* Writes all committed records of r as JSON lines. Returns how many. */

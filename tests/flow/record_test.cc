@@ -4,6 +4,8 @@
 #include <cjson/cJSON.h>
 
 #include <algorithm>
+#include <chrono>
+#include <ctime>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -53,6 +55,15 @@ drain(record_ring *ring, unsigned *cnt = nullptr)
     return s;
 }
 
+// Less its first key, which is of now: {"time":"2026-01-31T23:59:59.125Z",
+std::string
+without_time(std::string s)
+{
+    const std::string key = "{\"time\":\"";
+    EXPECT_EQ(s.compare(0, key.size(), key), 0) << s;
+    return "{" + s.substr(key.size() + strlen("2026-01-31T23:59:59.125Z\","));
+}
+
 std::string
 line(const struct record &rec)
 {
@@ -70,12 +81,38 @@ TEST(Record, Line)
 {
     auto r = std::make_unique<struct record>();
     fill(r.get(), 1, {"a@client.test", "b@server.test", "c@server.test", "GTUBE"}, 2, 1);
-    EXPECT_EQ(line(*r), "{\"src\":\"198.18.0.1\",\"sport\":54321,\"dst\":\"2001:db8::1\",\"dport\":25,\"n\":1,"
-                        "\"mail_from\":\"a@client.test\",\"rcpt\":[\"b@server.test\",\"c@server.test\"],"
+    EXPECT_EQ(without_time(line(*r)), "{\"src\":\"198.18.0.1\",\"sport\":54321,\"dst\":\"2001:db8::1\",\"dport\":25,\"n\":1,"
+                        "\"mail_from\":\"a@client.test\",\"rcpt\":[\"b@server.test\",\"c@server.test\"],\"octets\":0,"
                         "\"verdict\":\"refuse\",\"score\":5.25,\"rules\":[\"GTUBE\"],\"generation\":7,"
                         "\"events\":[\"bare-lf\",\"nul\"]}\n");
     strcpy(r->client, "192.0.2.1");
     EXPECT_NE(line(*r).find("\"client\":\"192.0.2.1\""), std::string::npos);
+}
+
+TEST(Record, TimeSizeAndCause)
+{
+    auto r = std::make_unique<struct record>();
+    fill(r.get(), 1, {"a@client.test"}, 0, 0);
+    r->octets = 5000000000;
+    std::string s = line(*r);
+    EXPECT_NE(s.find("\"octets\":5000000000,"), std::string::npos) << s;
+    EXPECT_EQ(s.find("\"cause\""), std::string::npos) << "the score decided: " << s;
+    r->cause = EVENT_BARE_LF;
+    const auto before = std::chrono::system_clock::now();
+    s = line(*r);
+    EXPECT_NE(s.find("\"cause\":\"bare-lf\","), std::string::npos) << s;
+    r->cause = 255; // no event: left out
+    EXPECT_EQ(line(*r).find("\"cause\""), std::string::npos);
+
+    struct tm tm = {};
+    const char *rest = strptime(s.c_str(), "{\"time\":\"%Y-%m-%dT%H:%M:%S", &tm);
+    ASSERT_NE(rest, nullptr) << s;
+    unsigned ms = 0;
+    int len = 0;
+    ASSERT_EQ(sscanf(rest, ".%3uZ\",%n", &ms, &len), 1) << s;
+    EXPECT_EQ(len, 7) << s;
+    auto at = std::chrono::system_clock::from_time_t(timegm(&tm)) + std::chrono::milliseconds(ms);
+    EXPECT_LT(std::chrono::abs(at - before), std::chrono::seconds(2)) << s;
 }
 
 TEST(Record, OctetsThatAreNoUtf8)
