@@ -1,7 +1,10 @@
 /* weir-dataplane: the packet process. Reads top to bottom: configuration, EAL, ports, workers, run, end. */
+#include <dirent.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <numa.h>
 #include <rte_eal.h>
@@ -286,6 +289,31 @@ take_down(struct agent *agent)
     swap_free(appliance.swap);
 }
 
+/* EAL leaves its runtime folder behind: with --no-huge 12 KiB for each MiB of -m. At exit, and asked for
+ * before EAL starts, so that it runs after what EAL itself does then (telemetry's sockets). */
+static char runtime_folder[CONFIG_PATH_MAX]; /* empty: EAL did not start, the folder may be another's */
+
+static void
+remove_runtime_folder(void)
+{
+    static const char *const ours[] = {"config", "fbarray_", "mp_socket", "hugepage_info", "dpdk_telemetry"};
+    char path[CONFIG_PATH_MAX + NAME_MAX + 2];
+    snprintf(path, sizeof(path), "%s/config", runtime_folder);
+    /* --in-memory makes no config and takes no lock: what is there may be another's of the same prefix */
+    DIR *d = *runtime_folder && access(path, F_OK) == 0 ? opendir(runtime_folder) : NULL;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        snprintf(path, sizeof(path), "%s/%s", runtime_folder, e->d_name);
+        for (size_t i = 0; i < RTE_DIM(ours); i++) {
+            if (strncmp(e->d_name, ours[i], strlen(ours[i])) == 0)
+                unlink(path);
+        }
+    }
+    if (d)
+        closedir(d);
+    if (*runtime_folder)
+        rmdir(runtime_folder); /* fails when anything is left */
+}
+
 int
 main(int argc, char **argv)
 {
@@ -301,8 +329,10 @@ main(int argc, char **argv)
         return 0;
     }
     agent_block_signals();
+    atexit(remove_runtime_folder);
     if (topology_init(&topology, &config) || open_log() || start_eal())
         return 1;
+    snprintf(runtime_folder, sizeof(runtime_folder), "%s", rte_eal_get_runtime_dir());
     list_ports();
     struct agent *agent = NULL;
     struct rte_mempool *pool = make_pool();
