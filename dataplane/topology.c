@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <numa.h>
 
@@ -152,6 +153,27 @@ allowed_cpus(const cpu_set_t *allowed, char *text, size_t size)
     snprintf(text + len, size - len, ")");
 }
 
+/* Asks the kernel, by going there and back. The affinity that we were started with does not say it: isolcpus
+ * takes the very CPUs out of it that are meant for workers. */
+static bool
+may_run_on(unsigned cpu, const cpu_set_t *back)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    int err = sched_setaffinity(0, sizeof(one), &one) == 0 ? 0 : errno;
+    sched_setaffinity(0, sizeof(*back), back);
+    if (err == 0)
+        return true;
+    char folder[64];
+    snprintf(folder, sizeof(folder), "/sys/devices/system/cpu/cpu%u", cpu);
+    fprintf(stderr, "weir: [workers] cpus: CPU %u: %s\n", cpu,
+            access(folder, F_OK) != 0 ? "this machine has none of that number (lscpu -e lists them)"
+            : err == EINVAL           ? "it is offline, or not in this process's cpuset (cgroup)"
+                                      : strerror(err));
+    return false;
+}
+
 static void
 add_lcores(struct topology *t, const struct config *c, const cpu_set_t *allowed)
 {
@@ -185,10 +207,8 @@ topology_init(struct topology *t, const struct config *c)
     for (unsigned i = 0; i < t->workers_cnt; i++) {
         t->cpu[i] = c->cpus_cnt ? c->cpus[i] : -1;
         t->node[i] = t->cpu[i] >= 0 && numa_available() >= 0 ? numa_node_of_cpu(t->cpu[i]) : -1;
-        if (t->cpu[i] >= 0 && !CPU_ISSET((unsigned)t->cpu[i], &allowed)) {
-            fprintf(stderr, "weir: [workers] cpus: this process may not run on CPU %d\n", t->cpu[i]);
+        if (t->cpu[i] >= 0 && !may_run_on((unsigned)t->cpu[i], &allowed))
             return -1;
-        }
     }
     t->has_huge = huge_pages_are_free();
     add(t, "weir-dataplane");

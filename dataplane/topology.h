@@ -3,7 +3,8 @@
  *   lcore 0      the agent: shares all CPUs of the workers, sleeps most of the time
  *   lcore 1..n   worker 0..n-1, one for each entry of [workers] cpus
  *
- * Several workers may name one CPU. With `cpus = auto` there is one worker on no CPU in particular.
+ * Any CPU may be named that the kernel lets us run on, also one outside the affinity that the process was
+ * started with (isolcpus, taskset). Several workers may name one CPU. With `cpus = auto` there is one worker on no CPU in particular.
  *
  * [eal] args empty means automatic: --no-pci when no pair is a PCI device; --in-memory with
  * --iova-mode=va when huge pages are free, else --no-huge -m 512. Arguments from the file that place
