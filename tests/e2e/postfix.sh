@@ -6,7 +6,7 @@ weir_built postfix
 wire_up || exit 1
 printf 'header LATER Subject =~ /come back later/\nscore LATER 3\n' >"$WORK/later.cf"
 weir_rules base "$ROOT/rules/base.cf"
-weir_rules co-uk "$ROOT/rules/base.cf" "$ROOT/rules/co-uk.cf"
+weir_rules co-uk "$ROOT/rules/base.cf" "$ROOT/tests/data/rules/co-uk.cf"
 weir_rules later "$ROOT/rules/base.cf" "$WORK/later.cf"
 weir_config "$WORK/appliance.cfg" "[rules]" "image = $WORK/base.image" "[verdict]" "defer = 2.0" "refuse = 5.0"
 weir_start "$WORK/appliance.cfg" postfix/start || exit 1
