@@ -70,7 +70,7 @@ wire_up() {
     WORK=$(mktemp -d /tmp/weir-e2e.XXXXXX)
     chmod 711 "$WORK"
     trap wire_down EXIT
-    trap 'FAILED=1; exit 1' HUP INT TERM
+    trap 'FAILED=1; interrupted' HUP INT TERM
     local n
     for n in $NA $NB $ND; do
         ip netns add "$n" || return 1
@@ -91,8 +91,16 @@ wire_up() {
     in_b ethtool -K vb tx off >/dev/null
 }
 
+# Ends the shell, and with it all (wire_down). A second signal changes nothing, or it would leave half of it.
+interrupted() {
+    trap '' HUP INT TERM PIPE
+    echo "cleaning up ..." >&2
+    exit 1
+}
+
 wire_down() {
     trap - EXIT
+    trap '' HUP INT TERM PIPE
     local n pid
     [ -z "${POSTFIX_DIR:-}" ] || postfix_stop
     for pid in ${PIDS[@]+"${PIDS[@]}"}; do end_pid "$pid"; done
