@@ -109,6 +109,10 @@ rule_list_say(struct rule_list *l, enum rule_severity severity, const struct rul
     va_end(args);
     if (text_len < 0)
         abort();
+    for (int i = 0; i < text_len; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) /* as in append_caret() */
+            text[i] = '?';
+    }
     append(l, text, (size_t)text_len);
     append(l, "\n", 1);
     free(text);
@@ -347,14 +351,9 @@ by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-int
-rule_list_read(struct rule_list *l, const char *path)
+static int
+read_folder(struct rule_list *l, const char *path)
 {
-    struct stat st;
-    if (stat(path, &st))
-        return unreadable(l, path, strerror(errno));
-    if (!S_ISDIR(st.st_mode))
-        return read_file(l, path);
     struct dirent **entries;
     int cnt = scandir(path, &entries, is_rule_file, by_name);
     if (cnt < 0)
@@ -371,5 +370,20 @@ rule_list_read(struct rule_list *l, const char *path)
         free(entries[i]);
     }
     free(entries);
+    return result;
+}
+
+int
+rule_list_read(struct rule_list *l, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st))
+        return unreadable(l, path, strerror(errno));
+    int result = S_ISDIR(st.st_mode) ? read_folder(l, path) : read_file(l, path);
+    if (result == 0 && rule_list_cnt(l) == 0) {
+        struct rule_place place = { .file = path };
+        rule_list_say(l, RULE_ERROR, &place, 0, "no rule is defined here");
+        result = -1;
+    }
     return result;
 }

@@ -2,8 +2,9 @@
  *
  * So far: header (Name, Name:addr, :name, :raw, ALL, ToCc, EnvelopeFrom, MESSAGEID; =~ !~ exists:,
  * [if-unset: X]), body, rawbody, full, attachment (Weir's own), meta with && || ! ( ), score (the first
- * of four columns), describe. Everything else is reported by name and line, never silently dropped: a rule of
- * a kind that is not honoured yet is known by its name and never hits. As in SpamAssassin a later definition
+ * of four columns), describe. SpamAssassin's other directives are reported by name and line, never silently
+ * dropped: a rule of a kind that is not honoured yet is known by its name and never hits. A word at the head of
+ * a line that is neither is an error. As in SpamAssassin a later definition
  * replaces an earlier one, a score of 0 switches a rule off, and a header that is absent reads as ''.
  *
  * Diagnostics are kept in order: "FILE:LINE:COLUMN: error|warning: text", followed by the
@@ -28,8 +29,8 @@ struct rule_list;
 struct rule_list *rule_list_new(void);
 void rule_list_free(struct rule_list *l);
 
-/* Parses one file, or every *.cf of a folder in name order. 0, or -1 when it cannot be read or has an
- * error (see diagnostics). */
+/* Parses one file, or every *.cf of a folder in name order. 0, or -1 when it cannot be read, has an error, or
+ * leaves l without a single rule (see diagnostics): rules that let all mail pass are nobody's wish. */
 int rule_list_read(struct rule_list *l, const char *path);
 
 /* Parses text; `name` stands for the file in diagnostics. */

@@ -1,5 +1,5 @@
 /* rule_line: one line of rule text becomes a definition, a score or a diagnostic. A keyword is a row in
- * the table at the end; what has no row is reported as not honoured. */
+ * the table at the end; what has no row is a directive of SpamAssassin's, reported as not honoured, or an error. */
 #include <hs/hs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -490,26 +490,12 @@ static const struct keyword {
     { "askdns", parse_other_rule, RULE_OFF },
 };
 
-/* SpamAssassin reads keywords in any case and - as _. */
-static bool
-is_keyword(const char *word_text, size_t len, const char *keyword)
-{
-    if (strlen(keyword) != len)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        char ch = word_text[i] == '-' ? '_' : word_text[i];
-        if (strncasecmp(&ch, keyword + i, 1))
-            return false;
-    }
-    return true;
-}
-
 /* if, ifplugin, else, endif. True when the line was one of them or lies in a skipped block. */
 static bool
 parse_conditional(struct rule_reader *reader, const struct cursor *c, size_t at, const char *keyword,
                   size_t len)
 {
-    if (is_keyword(keyword, len, "if") || is_keyword(keyword, len, "ifplugin")) {
+    if (rule_keyword_is(keyword, len, "if") || rule_keyword_is(keyword, len, "ifplugin")) {
         if (reader->skip_depth++ == 0) {
             rule_list_say(reader->list, RULE_WARNING, &c->line->place, c->line->columns[at],
                           "`%.*s` is not honoured yet: everything up to its `endif` is skipped",
@@ -518,11 +504,11 @@ parse_conditional(struct rule_reader *reader, const struct cursor *c, size_t at,
         }
         return true;
     }
-    if (is_keyword(keyword, len, "endif") || is_keyword(keyword, len, "else")) {
+    if (rule_keyword_is(keyword, len, "endif") || rule_keyword_is(keyword, len, "else")) {
         if (reader->skip_depth == 0)
             rule_list_say(reader->list, RULE_ERROR, &c->line->place, c->line->columns[at],
                           "`%.*s` without `if`", (int)len, keyword);
-        else if (is_keyword(keyword, len, "endif"))
+        else if (rule_keyword_is(keyword, len, "endif"))
             reader->skip_depth--;
         return true;
     }
@@ -540,12 +526,13 @@ rule_line_parse(struct rule_reader *reader, const struct rule_line *line)
     if (len == 0 || parse_conditional(reader, &c, at, keyword, len))
         return;
     for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++) {
-        if (is_keyword(keyword, len, keywords[i].name)) {
+        if (rule_keyword_is(keyword, len, keywords[i].name)) {
             keywords[i].parse(&c, keywords[i].kind);
             return;
         }
     }
     int shown = len < 40 ? (int)len : 40;
-    rule_list_say(c.list, RULE_WARNING, &line->place, line->columns[at],
-                  "`%.*s` is not honoured yet", shown, keyword);
+    bool is_known = rule_directive_is_known(keyword, len);
+    rule_list_say(c.list, is_known ? RULE_WARNING : RULE_ERROR, &line->place, line->columns[at],
+                  is_known ? "`%.*s` is not honoured yet" : "unknown keyword `%.*s`", shown, keyword);
 }

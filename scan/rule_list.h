@@ -116,6 +116,12 @@ struct rule_reader {
 
 void rule_line_parse(struct rule_reader *reader, const struct rule_line *line);
 
+/* Keywords are read in any case and - as _. A name that ends in `*` is right for every end. rule_directive.c */
+bool rule_keyword_is(const char *word, size_t len, const char *name);
+
+/* True for SpamAssassin's directives that rule_line.c has no reader for. rule_directive.c */
+bool rule_directive_is_known(const char *word, size_t len);
+
 /* Makes *place the list's own copy (source is duplicated). */
 void rule_place_set(struct rule_place *to, const struct rule_place *from, uint32_t column);
 

@@ -132,6 +132,60 @@ TEST(Rule, WhatIsNotHonouredIsAWarning)
         << "and G has no undefined name";
 }
 
+TEST(Rule, AnUnknownKeywordIsAnError)
+{
+    EXPECT_EQ(diagnose("body A /x/\n  boddy B /x/\n", true), "r.cf:2:3: error: unknown keyword `boddy`\n"
+                                                             "      boddy B /x/\n"
+                                                             "      ^\n");
+    EXPECT_EQ(diagnose("tflag A nice\nwhitelist_fron a@b\nif_ 1\nbody:A /x/\nbodyA /x/\n"),
+              "r.cf:1:1: error: unknown keyword `tflag`\n"
+              "r.cf:2:1: error: unknown keyword `whitelist_fron`\n"
+              "r.cf:3:1: error: unknown keyword `if_`\n"
+              "r.cf:4:1: error: unknown keyword `body:A`\n"
+              "r.cf:5:1: error: unknown keyword `bodyA`\n");
+    EXPECT_EQ(diagnose("b\x1b[2J A\n"), "r.cf:1:1: error: unknown keyword `b?[2J`\n") << "not to the terminal";
+    EXPECT_EQ(diagnose("ifplugin X\nboddy A /x/\nendif\n"),
+              "r.cf:1:1: warning: `ifplugin` is not honoured yet: everything up to its `endif` is skipped\n");
+}
+
+TEST(Rule, SpamAssassinsDirectivesAreNoErrors)
+{
+    for (const char *word : { "add_header", "whitelist_uri_host", "Whitelist-From", "welcomelist_auth", "bayes_path",
+                              "bayes_stopword_xx", "hashbl_acl_mine", "util_rb_2tld", "use_bayes", "loadplugin",
+                              "unsafe_report", "lang", "include", "urifullnsrhssub" })
+        EXPECT_EQ(diagnose(std::string(word) + " x\n"),
+                  "r.cf:1:1: warning: `" + std::string(word) + "` is not honoured yet\n");
+    EXPECT_EQ(diagnose("bayes_stopword_\n"), "r.cf:1:1: error: unknown keyword `bayes_stopword_`\n");
+    const char stock[] = "/usr/share/spamassassin";
+    if (access(stock, R_OK))
+        GTEST_SKIP() << "no " << stock;
+    rule_list *l = rule_list_new();
+    rule_list_read(l, stock);
+    EXPECT_EQ(std::string(rule_list_diagnostics(l)).find("unknown keyword"), std::string::npos);
+    EXPECT_GT(rule_list_cnt(l), 1000u);
+    rule_list_free(l);
+}
+
+TEST(Rule, AListWithoutARuleIsAnError)
+{
+    char path[] = "/tmp/weir-rule-XXXXXX";
+    int fd = mkstemp(path);
+    ASSERT_GE(fd, 0);
+    close(fd);
+    for (const char *text : { "", "# body A /x/\n", "score A 1\n", "ifplugin X\nbody A /x/\nendif\n" }) {
+        std::ofstream(path) << text;
+        rule_list *l = rule_list_new();
+        EXPECT_EQ(rule_list_read(l, path), -1) << text;
+        EXPECT_EQ(rule_list_errors(l), 1u) << text;
+        EXPECT_NE(std::string(rule_list_diagnostics(l)).find(std::string(path) +
+                                                             ":0:0: error: no rule is defined here\n"),
+                  std::string::npos)
+            << rule_list_diagnostics(l);
+        rule_list_free(l);
+    }
+    unlink(path);
+}
+
 TEST(Rule, APseudoHeaderIsToldByItsCase)
 {
     EXPECT_EQ(diagnose("header A MESSAGEID =~ /x/\nheader B exists:MessageID\nheader C all =~ /x/\n"
