@@ -91,6 +91,26 @@ failed(const char *verb, const struct options *o, enum peer_result result, const
     return result == PEER_REFUSED ? VERB_REFUSED : VERB_UNREACHABLE;
 }
 
+/* The rules themselves are refused, before anything is sent: all that was said goes to stderr, and with --json
+ * its summary (the last line) and each diagnostic to stdout. */
+static int
+refused_rules(const struct options *o, char *said)
+{
+    fputs(said, stderr);
+    if (o->wants_json) {
+        cJSON *j = cJSON_CreateObject();
+        cJSON_AddBoolToObject(j, "ok", false);
+        cJSON *diagnostics = rulesfile_diagnostics_json(said);
+        said[strlen(said) - 1] = 0;
+        const char *last = strrchr(said, '\n');
+        cJSON_AddStringToObject(j, "error", last ? last + 1 : said);
+        cJSON_AddItemToObject(j, "diagnostics", diagnostics);
+        print_json(j);
+    }
+    free(said);
+    return VERB_REFUSED;
+}
+
 /* Octets as a sealed memfd, so that what was checked cannot change on its way. -1: errno. */
 static int
 sealed(const void *octets, size_t len)
@@ -119,8 +139,12 @@ verb_push(int argc, char **argv)
         return code;
     void *image;
     size_t len;
-    if (rulesfile_load(o.path, &image, &len) != 0)
-        return VERB_REFUSED;
+    char *said;
+    if (rulesfile_load_said(o.path, &image, &len, &said) != 0)
+        return refused_rules(&o, said);
+    if (said)
+        fputs(said, stderr);
+    free(said);
     int fd = sealed(image, len);
     free(image);
     if (fd < 0)

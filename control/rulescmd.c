@@ -20,48 +20,6 @@ struct options {
     const char *path;
 };
 
-/* One diagnostic "FILE:LINE:COLUMN: error: text" as an object. FILE may hold colons, so the numbers are
- * looked for from the severity backwards. */
-static cJSON *
-diagnostic_json(const char *line)
-{
-    const char *error = strstr(line, ": error: ");
-    const char *warning = strstr(line, ": warning: ");
-    bool is_error = error && (!warning || error < warning);
-    const char *at = is_error ? error : warning;
-    cJSON *object = cJSON_CreateObject();
-    unsigned line_number = 0;
-    unsigned column = 0;
-    const char *number = at;
-    for (unsigned colons = 0; at && number > line && colons < 2;)
-        colons += *--number == ':';
-    if (at && sscanf(number, ":%u:%u", &line_number, &column) == 2) {
-        char *file = strndup(line, (size_t)(number - line));
-        cJSON_AddStringToObject(object, "file", file);
-        free(file);
-    }
-    cJSON_AddNumberToObject(object, "line", line_number);
-    cJSON_AddNumberToObject(object, "column", column);
-    cJSON_AddStringToObject(object, "severity", is_error ? "error" : "warning");
-    cJSON_AddStringToObject(object, "text", at ? strchr(at + 2, ' ') + 1 : line);
-    return object;
-}
-
-static cJSON *
-diagnostics_json(const struct rule_list *l)
-{
-    cJSON *array = cJSON_CreateArray();
-    for (const char *at = rule_list_diagnostics(l); *at;) {
-        size_t len = strcspn(at, "\n");
-        char *line = strndup(at, len);
-        if (*line != ' ') /* not the source line or its caret */
-            cJSON_AddItemToArray(array, diagnostic_json(line));
-        free(line);
-        at += len + 1;
-    }
-    return array;
-}
-
 static void
 print_json(cJSON *object)
 {
@@ -79,7 +37,7 @@ result_json(const struct options *o, const struct rule_list *l)
     cJSON_AddNumberToObject(object, "rules", rule_list_cnt(l));
     cJSON_AddNumberToObject(object, "errors", rule_list_errors(l));
     cJSON_AddNumberToObject(object, "warnings", rule_list_warnings(l));
-    cJSON_AddItemToObject(object, "diagnostics", diagnostics_json(l));
+    cJSON_AddItemToObject(object, "diagnostics", rulesfile_diagnostics_json(rule_list_diagnostics(l)));
     return object;
 }
 

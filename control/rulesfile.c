@@ -1,6 +1,8 @@
 #include "control/rulesfile.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,50 @@
 
 #include "scan/image.h"
 #include "scan/image_format.h"
+
+/* One diagnostic "FILE:LINE:COLUMN: error: text" as an object. FILE may hold colons, so the numbers are
+ * looked for from the severity backwards. */
+static cJSON *
+diagnostic_json(const char *line)
+{
+    const char *error = strstr(line, ": error: ");
+    const char *warning = strstr(line, ": warning: ");
+    bool is_error = error && (!warning || error < warning);
+    const char *at = is_error ? error : warning;
+    cJSON *object = cJSON_CreateObject();
+    unsigned line_number = 0;
+    unsigned column = 0;
+    const char *number = at;
+    for (unsigned colons = 0; at && number > line && colons < 2;)
+        colons += *--number == ':';
+    if (at && sscanf(number, ":%u:%u", &line_number, &column) == 2) {
+        char *file = strndup(line, (size_t)(number - line));
+        cJSON_AddStringToObject(object, "file", file);
+        free(file);
+    }
+    cJSON_AddNumberToObject(object, "line", line_number);
+    cJSON_AddNumberToObject(object, "column", column);
+    cJSON_AddStringToObject(object, "severity", is_error ? "error" : "warning");
+    cJSON_AddStringToObject(object, "text", at ? strchr(at + 2, ' ') + 1 : line);
+    return object;
+}
+
+cJSON *
+rulesfile_diagnostics_json(const char *diagnostics)
+{
+    cJSON *array = cJSON_CreateArray();
+    for (const char *at = diagnostics; *at;) {
+        size_t len = strcspn(at, "\n");
+        char *line = strndup(at, len);
+        /* Not the source line, its caret or a summary. */
+        if (*line != ' ' && (strstr(line, ": error: ") || strstr(line, ": warning: ")))
+            cJSON_AddItemToArray(array, diagnostic_json(line));
+        free(line);
+        at += len;
+        at += *at == '\n';
+    }
+    return array;
+}
 
 int
 rulesfile_compile(struct rule_list *l, const char *path, void **image, size_t *len)
@@ -20,22 +66,36 @@ rulesfile_compile(struct rule_list *l, const char *path, void **image, size_t *l
     return image_build(l, image, len);
 }
 
+static char *said_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static char *
+said_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    va_end(args);
+    return text;
+}
+
 static int
-compile(const char *path, void **image, size_t *len)
+compile(const char *path, void **image, size_t *len, char **said)
 {
     struct rule_list *l = rule_list_new();
     int result = rulesfile_compile(l, path, image, len);
     if (result)
-        fprintf(stderr, "%s%u errors\n", rule_list_diagnostics(l), rule_list_errors(l));
+        *said = said_format("%s%s: %u errors\n", rule_list_diagnostics(l), path, rule_list_errors(l));
     else if (rule_list_warnings(l))
-        fprintf(stderr, "%s: %u warnings, listed by: weirctl rules lint %s\n", path, rule_list_warnings(l),
-                path);
+        *said = said_format("%s: %u warnings, listed by: weirctl rules lint %s\n", path,
+                            rule_list_warnings(l), path);
     rule_list_free(l);
     return result;
 }
 
 static int
-read_image(const char *path, FILE *f, size_t size, void **image, size_t *len)
+read_image(const char *path, FILE *f, size_t size, void **image, size_t *len, char **said)
 {
     char err[256];
     *len = size;
@@ -44,27 +104,40 @@ read_image(const char *path, FILE *f, size_t size, void **image, size_t *len)
         snprintf(err, sizeof(err), "cannot be read");
     else if (image_verify(*image, *len, err, sizeof(err)) == 0)
         return 0;
-    fprintf(stderr, "%s: error: %s\n", path, err);
+    *said = said_format("%s: error: %s\n", path, err);
     free(*image);
     return -1;
 }
 
 int
-rulesfile_load(const char *path, void **image, size_t *len)
+rulesfile_load_said(const char *path, void **image, size_t *len, char **said)
 {
+    *said = NULL;
     struct stat st;
     if (stat(path, &st) || !S_ISREG(st.st_mode))
-        return compile(path, image, len);
+        return compile(path, image, len, said);
     FILE *f = fopen(path, "rbe");
     if (!f) {
-        fprintf(stderr, "%s: error: %s\n", path, strerror(errno));
+        *said = said_format("%s: error: %s\n", path, strerror(errno));
         return -1;
     }
     char magic[sizeof(IMAGE_MAGIC) - 1];
     bool is_image = fread(magic, 1, sizeof(magic), f) == sizeof(magic) &&
                     !memcmp(magic, IMAGE_MAGIC, sizeof(magic));
     rewind(f);
-    int result = is_image ? read_image(path, f, (size_t)st.st_size, image, len) : compile(path, image, len);
+    int result = is_image ? read_image(path, f, (size_t)st.st_size, image, len, said)
+                          : compile(path, image, len, said);
     fclose(f);
+    return result;
+}
+
+int
+rulesfile_load(const char *path, void **image, size_t *len)
+{
+    char *said;
+    int result = rulesfile_load_said(path, image, len, &said);
+    if (said)
+        fputs(said, stderr);
+    free(said);
     return result;
 }

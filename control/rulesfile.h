@@ -3,6 +3,7 @@
 #ifndef WEIR_CONTROL_RULESFILE_H
 #define WEIR_CONTROL_RULESFILE_H
 
+#include <cjson/cJSON.h>
 #include <stddef.h>
 
 #include "scan/rule.h"
@@ -10,6 +11,13 @@
 /* Sets *image (free()) and *len. 0, or -1 with everything that is wrong printed to stderr. Warnings are
  * counted there in one line, not listed: `weirctl rules lint` lists them. */
 int rulesfile_load(const char *path, void **image, size_t *len);
+
+/* The same, with what would be printed in *said instead (free()), or NULL: lines, the last one a summary. */
+int rulesfile_load_said(const char *path, void **image, size_t *len, char **said);
+
+/* The errors and warnings among these lines as an array of objects: file, line, column, severity, text. The
+ * caller's (cJSON_Delete). */
+cJSON *rulesfile_diagnostics_json(const char *diagnostics);
 
 /* Rule text only: reads `path` into l and compiles it. 0, or -1 with errors in l. */
 int rulesfile_compile(struct rule_list *l, const char *path, void **image, size_t *len);

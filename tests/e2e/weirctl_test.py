@@ -197,6 +197,49 @@ def lint_json(w):
           [("bad.cf", 2, 25, "error"), ("bad.cf", 3, 10, "error")])
 
 
+def unknown_keyword_is_an_error(w):
+    w.write("slip.cf", "body A /a/\n boddy B /b/\ntflags A nice\n")
+    lines = w.run("rules", "lint", "slip.cf", expect=1).stdout.splitlines()
+    equal(lines[0], "slip.cf:2:2: error: unknown keyword `boddy`")
+    equal(lines[3], "slip.cf:3:1: warning: `tflags` is not honoured yet")
+    equal(lines[-1], "slip.cf: 1 rules, 1 errors, 1 warnings")
+    w.run("rules", "compile", "slip.cf", "-o", "slip.img", expect=1)
+    assert not (w.folder / "slip.img").exists(), "an image of rules with an error"
+
+
+def no_rule_is_an_error(w):
+    w.write("none.cf", "# body A /a/\nscore A 1\n")
+    w.write("nothing.cf", "")
+    w.write("folder/none.cf", "# nothing\n")
+    for path in ("none.cf", "nothing.cf", "folder"):
+        said = f"{path}:0:0: error: no rule is defined here\n"
+        for words in (["rules", "lint", path], ["rules", "compile", path, "-o", "none.img"],
+                      ["push", "--socket", "nowhere.sock", path], ["scan", "--rules", path, "lf.eml"]):
+            r = w.run(*words, expect=1)
+            assert said in r.stdout + r.stderr, f"{words}: {r.stdout}{r.stderr}"
+    assert not (w.folder / "none.img").exists(), "an image without a rule"
+    w.write("folder/some.cf", RULES)
+    w.run("rules", "lint", "folder")
+
+
+def push_json_says_why_it_refused(w):
+    r = w.run("push", "--json", "--socket", "nowhere.sock", "bad.cf", expect=1)
+    said = json.loads(r.stdout)
+    equal((said["ok"], said["error"]), (False, "bad.cf: 2 errors"))
+    equal([(d["file"], d["line"], d["column"], d["severity"]) for d in said["diagnostics"]],
+          [("bad.cf", 2, 25, "error"), ("bad.cf", 3, 10, "error")])
+    assert "bad.cf:2:25: error: " in r.stderr, r.stderr
+    w.run("rules", "compile", "rules.cf", "-o", "whole.img")
+    octets = bytearray(w.octets("whole.img"))
+    octets[-1] ^= 1
+    (w.folder / "broken.img").write_bytes(octets)
+    for path in ("broken.img", "nowhere.cf", "rules.cf"):
+        r = w.run("push", "--json", "--socket", "nowhere.sock", path, expect=3 if path == "rules.cf" else 1)
+        said = json.loads(r.stdout)
+        assert said["ok"] is False and said["error"], said
+    equal(w.run("push", "--socket", "nowhere.sock", "broken.img", expect=1).stdout, "")
+
+
 def compile_is_deterministic(w):
     first = json.loads(w.run("rules", "compile", "--json", "rules.cf", "-o", "one.img").stdout)
     (w.folder / "elsewhere").mkdir()
@@ -228,7 +271,8 @@ TESTS = [scan_text, scan_json, scan_says_events, scan_folder_in_order, scan_line
          scan_bare_lf_in_crlf_file_stays, scan_envelope_reaches_rules, scan_with_image_as_with_text,
          scan_refuses_a_broken_image, scan_unreadable_file_is_1_and_the_rest_is_judged, scan_bad_rules_judge_nothing,
          usage_is_2, help_is_0, unreachable_is_3, lint_good, lint_places_and_carets, lint_names_every_bad_pattern,
-         lint_folder_names_files, lint_json, compile_is_deterministic, compile_error_leaves_the_old_image,
+         lint_folder_names_files, lint_json, unknown_keyword_is_an_error, no_rule_is_an_error, push_json_says_why_it_refused,
+         compile_is_deterministic, compile_error_leaves_the_old_image,
          compile_the_rules_we_ship]
 
 
