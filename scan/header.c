@@ -135,6 +135,16 @@ header_feed(struct header *h, const uint8_t *octets, size_t len, enum header_nex
     size_t i = 0;
 
     while (i < len && !h->is_done) {
+        if (h->state == HEADER_LINE_NAME && h->len - h->line_off >= 2 && !h->is_capped) {
+            /* From the third octet on a name has no special octet: the run at once. */
+            size_t run = i;
+            while (run < len && is_name(octets[run]))
+                run++;
+            keep(h, octets + i, run - i);
+            i = run;
+            if (i == len)
+                break;
+        }
         if (h->state != HEADER_LINE_REST) {
             line_octet(h, octets[i++]);
             continue;
