@@ -1,6 +1,6 @@
 // What an evasion researcher tried against the pipeline. Each test is one attack, named for what must not
 // come of it.
-#include "tests/flow/sim.h"
+#include "tests/flow/talk.h"
 
 using namespace sim;
 
@@ -9,93 +9,14 @@ namespace
 
 const char *REFUSED = "550 5.7.1 Message refused\r\n";
 
-class Attack : public testing::Test
+class Attack : public Talk
 {
   protected:
-    ruleset *rs = make_rules("full BAD /BADWORD/\nscore BAD 10\n");
-    pipeline_config cfg = default_config();
-    Weir *weir = nullptr;
-    Tuple tuple;
-    uint32_t cseq = 1000, sseq = 9000; // next to be sent
-    uint32_t ts = 100;
-
-    void open()
-    {
-        send(true, TCP_SYN, "");
-        cseq++;
-        send(false, TCP_SYN | TCP_ACK, "");
-        sseq++;
-        send(true, TCP_ACK, "");
-        forget();
-    }
-    void start()
+    Attack() : Talk("full BAD /BADWORD/\nscore BAD 10\n")
     {
         cfg.unknown_ms = 0; // the start is over
-        weir = new Weir(cfg, rs);
-        open();
     }
-    void TearDown() override
-    {
-        EXPECT_EQ(0u, rte_mempool_in_use_count(mbuf_pool()));
-        if (weir) {
-            for (int i = 0; i < 200; i++)
-                weir->tick(10000);
-            EXPECT_EQ(0u, flow_cnt(weir->pl->flows));
-            EXPECT_EQ(weir->pl->store.chunk_cnt, weir->pl->store.free_cnt);
-            EXPECT_EQ(0u, weir->pl->sessions.used);
-            EXPECT_EQ(0u, weir->pl->refusals.used);
-        }
-        delete weir;
-        EXPECT_EQ(0u, ruleset_pinned(rs));
-        ruleset_free(rs);
-    }
-    std::string frame(bool from_client, uint32_t seq, uint8_t flags, const std::string &payload)
-    {
-        Segment s;
-        s.seq = seq;
-        s.ack = flags & TCP_ACK ? (from_client ? sseq : cseq) : 0;
-        s.flags = flags;
-        s.payload = payload;
-        s.ts_val = ts++;
-        return build(tuple, from_client, s);
-    }
-    void put(bool from_client, uint32_t seq, uint8_t flags, const std::string &payload)
-    {
-        weir->in(from_client ? OUTSIDE : INSIDE, frame(from_client, seq, flags, payload));
-    }
-    void send(bool from_client, uint8_t flags, const std::string &payload)
-    {
-        put(from_client, from_client ? cseq : sseq, flags, payload);
-        (from_client ? cseq : sseq) += (uint32_t)payload.size();
-    }
-    void client(const std::string &s) { send(true, TCP_ACK | TCP_PSH, s); }
-    void server(const std::string &s) { send(false, TCP_ACK | TCP_PSH, s); }
-    void forget()
-    {
-        weir->out[0].clear();
-        weir->out[1].clear();
-    }
-    std::string text(unsigned side)
-    {
-        std::string t;
-        for (auto &f : weir->out[side]) {
-            packet p;
-            EXPECT_EQ(PACKET_TCP, packet_parse(&p, (uint8_t *)f.data(), f.size()));
-            EXPECT_TRUE(packet_checksum_is_right(&p));
-            t.append((char *)p.frame + p.payload_off, p.payload_len);
-        }
-        return t;
-    }
-    bool has_flag(unsigned side, uint8_t flag)
-    {
-        bool is_there = false;
-        for (auto &f : weir->out[side]) {
-            packet p;
-            EXPECT_EQ(PACKET_TCP, packet_parse(&p, (uint8_t *)f.data(), f.size()));
-            is_there |= (p.flags & flag) != 0;
-        }
-        return is_there;
-    }
+
     void envelope()
     {
         server("220 mx\r\n");
