@@ -33,7 +33,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 from weirgen import capture, mail as mails, truth, wire  # noqa: E402
 
-CORPORA = ("/work/shared/corpus/sa-spam-1", "/work/shared/corpus/sa-easy-ham-1")  # used where they are
+CORPORA = tuple(os.path.join(ROOT, "..", "shared", "corpus", name)    # read where they are, if they are
+                for name in ("sa-spam-1", "sa-easy-ham-1"))
 CORPUS_MAX = 40  # files of each
 
 LINE_MAX = 998   # octets without CRLF, RFC 5322 2.1.1

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 from weirgen import capture, truth, wire  # noqa: E402
 
 TOOL = os.path.join(ROOT, "tools", "weir-gen")
-CORPUS = "/work/shared/corpus/sa-spam-1"   # used where it is; the test stands without it
+CORPUS = os.path.join(ROOT, "..", "shared", "corpus", "sa-spam-1")   # read where it is; not needed
 CORPUS_MAX = 15
 
 # name -> (arguments, what a feature of the manifest must show somewhere)
