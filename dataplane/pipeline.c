@@ -174,8 +174,7 @@ is_smtp(const struct pipeline_config *cfg, const struct packet *p)
 static void
 segment_in(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier *c)
 {
-    bool is_to_server = is_smtp_port(pl->cfg, destination_port(p));
-    if (!is_to_server && !is_smtp_port(pl->cfg, source_port(p))) {
+    if (!is_smtp(pl->cfg, p)) {
         pl->counter[COUNTER_OTHER_FRAMES]++;
         carrier_forward(pl, c);
         return;
@@ -185,7 +184,7 @@ segment_in(struct pipeline *pl, struct packet *p, uint32_t hash, struct carrier 
         return;
     struct flow *f = flow_find(pl->flows, &p->key, hash);
     uint8_t opening = p->flags & (TCP_SYN | TCP_ACK);
-    bool is_opening = opening == TCP_SYN ? is_to_server
+    bool is_opening = opening == TCP_SYN ? is_smtp_port(pl->cfg, destination_port(p))
                                          : opening == (TCP_SYN | TCP_ACK) &&
                                                is_smtp_port(pl->cfg, source_port(p));
     if (!f && !is_opening) {

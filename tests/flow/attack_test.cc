@@ -22,12 +22,7 @@ class Attack : public Talk
         server("220 mx\r\n");
         client("EHLO c\r\n");
         server("250-mx\r\n250-CHUNKING\r\n250 PIPELINING\r\n");
-        client("MAIL FROM:<a@b.test>\r\n");
-        server("250 ok\r\n");
-        client("RCPT TO:<c@d.test>\r\n");
-        server("250 ok\r\n");
-        client("DATA\r\n");
-        server("354 go\r\n");
+        mail();
         send(true, TCP_ACK, "");
         forget();
     }
@@ -283,13 +278,7 @@ TEST_F(Attack, AWordOfHttpDoesNotBlindUs)
     server("500 what?\r\n");
     client("EHLO c\r\n");
     server("250 mx\r\n");
-    client("MAIL FROM:<a@b.test>\r\n");
-    server("250 ok\r\n");
-    client("RCPT TO:<c@d.test>\r\n");
-    server("250 ok\r\n");
-    client("DATA\r\n");
-    server("354 go\r\n");
-    forget();
+    mail();
     client("BADWORD\r\n.\r\n");
     EXPECT_EQ("", text(INSIDE));
     EXPECT_EQ(REFUSED, text(OUTSIDE));

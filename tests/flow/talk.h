@@ -105,6 +105,17 @@ class Talk : public testing::Test
             t += s.payload;
         return t;
     }
+    // A transaction up to the server's 354.
+    void mail()
+    {
+        client("MAIL FROM:<a@b.test>\r\n");
+        server("250 ok\r\n");
+        client("RCPT TO:<c@d.test>\r\n");
+        server("250 ok\r\n");
+        client("DATA\r\n");
+        server("354 go\r\n");
+        forget();
+    }
     bool has_flag(unsigned side, uint8_t flag)
     {
         bool is_there = false;

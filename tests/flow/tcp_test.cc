@@ -20,16 +20,6 @@ class Tcp : public Talk
         server("250-mx\r\n250 PIPELINING\r\n");
         mail();
     }
-    void mail()
-    {
-        client("MAIL FROM:<a@b.test>\r\n");
-        server("250 ok\r\n");
-        client("RCPT TO:<c@d.test>\r\n");
-        server("250 ok\r\n");
-        client("DATA\r\n");
-        server("354 go\r\n");
-        forget();
-    }
 };
 
 TEST_F(Tcp, GoodMailLeavesAsItCame)
