@@ -67,17 +67,25 @@ rule_name(struct cursor *c, size_t *len)
     return NULL;
 }
 
+/* The entry of this name, which lies in the line; NULL, with an error said: there is no room for it. */
+static struct rule *
+entry_of(struct cursor *c, const char *name, size_t len)
+{
+    struct rule *r = rule_list_entry(c->list, name, len);
+    if (!r)
+        say(c, RULE_ERROR, (size_t)(name - c->line->text), "more than 65535 rules");
+    return r;
+}
+
 /* Begins a definition: the entry of this name with what an earlier definition left removed. The caller has
  * checked the rest of the line, so that a wrong line does not undo a right one. */
 static struct rule *
 define(struct cursor *c, const char *name, size_t len, enum rule_kind kind)
 {
     size_t at = (size_t)(name - c->line->text);
-    struct rule *r = rule_list_entry(c->list, name, len);
-    if (!r) {
-        say(c, RULE_ERROR, at, "more than 65535 rules");
+    struct rule *r = entry_of(c, name, len);
+    if (!r)
         return NULL;
-    }
     if (r->kind != RULE_NONE)
         rule_list_say(c->list, RULE_WARNING, &c->line->place, c->line->columns[at],
                       "%s replaces its definition at %s:%u", r->name, r->place.file, r->place.line);
@@ -441,11 +449,9 @@ parse_score(struct cursor *c, enum rule_kind kind)
         say(c, RULE_ERROR, first, "a rule has 1 score or 4");
         return;
     }
-    struct rule *r = rule_list_entry(c->list, name, len);
-    if (!r) {
-        say(c, RULE_ERROR, name_off, "more than 65535 rules");
+    struct rule *r = entry_of(c, name, len);
+    if (!r)
         return;
-    }
     r->has_score = true;
     r->score_milli = column_0;
     rule_place_set(&r->score_place, &c->line->place, c->line->columns[name_off]);
@@ -455,16 +461,13 @@ static void
 parse_describe(struct cursor *c, enum rule_kind kind)
 {
     (void)kind;
-    size_t name_off = c->off;
     size_t len;
     const char *name = rule_name(c, &len);
     if (!name)
         return;
-    struct rule *r = rule_list_entry(c->list, name, len);
-    if (!r) {
-        say(c, RULE_ERROR, name_off, "more than 65535 rules");
+    struct rule *r = entry_of(c, name, len);
+    if (!r)
         return;
-    }
     free(r->describe);
     r->describe = strndup(c->line->text + c->off, c->line->len - c->off);
 }
