@@ -24,15 +24,32 @@ enum {
 
 enum rule_kind {
     RULE_NONE, /* only scored or described so far */
-    RULE_OFF,  /* defined by something that is not honoured yet: never hits, said by a warning */
+    RULE_OFF,  /* defined by something that is not honoured: never hits; off_reason says why */
     RULE_HEADER,
     RULE_EXISTS,
     RULE_BODY,
     RULE_RAWBODY,
     RULE_FULL,
+    RULE_URI,        /* each URL of the message, as SpamAssassin's canonical forms */
+    RULE_MIMEHEADER, /* a header of each MIME part, `header` and `part` as in RULE_HEADER */
     RULE_ATTACHMENT,
+    RULE_EVAL, /* a function at the message's end: eval_name(eval_args) */
     RULE_META
 };
+
+/* `tflags`, as far as they change what a rule means. */
+enum rule_tflag {
+    RULE_MULTIPLE = 1 << 0,  /* counts its matches, up to maxhits */
+    RULE_NOSUBJECT = 1 << 1, /* body: not on line 0 */
+    RULE_NET = 1 << 2,       /* needs the network: off */
+    RULE_LEARN = 1 << 3,     /* needs Bayes: off */
+    RULE_USERCONF = 1 << 4,
+    RULE_NICE = 1 << 5,   /* means ham: its score is negative by default */
+    RULE_CONCAT = 1 << 6, /* mimeheader: one match over the values of all parts */
+    RULE_NOPUBLISH = 1 << 7
+};
+
+enum { RULE_EVAL_ARGS_MAX = 16 };
 
 /* Where something stands, to be pointed at later. */
 struct rule_place {
@@ -60,10 +77,37 @@ struct rule {
     unsigned flags; /* HS_FLAG_* */
     bool is_extended; /* /x */
 
+    unsigned tflags;  /* enum rule_tflag */
+    uint32_t maxhits; /* of RULE_MULTIPLE; 0: no limit given */
+
+    /* RULE_EVAL: also where it was said (header, body, rawbody, full), which is only told. */
+    enum rule_kind eval_kind;
+    char *eval_name;
+    char *eval_args[RULE_EVAL_ARGS_MAX]; /* unquoted */
+    unsigned eval_args_cnt;
+
+    /* RULE_OFF: what it would have been, and why it is not, for the report. */
+    enum rule_kind off_kind;
+    char *off_reason;
+
+    /* `intent NAME suffix co.uk`: it means to hit everything under these public suffixes. */
+    char **intents;
+    unsigned intents_cnt;
+
     char *describe;
     bool has_score;
     int32_t score_milli;
     struct rule_place score_place;
+};
+
+/* A list that a directive fills: "freemail_domains", "welcomelist_from", "util_rb_2tld"; what has a name of its
+ * own has it behind a colon: "enlist_addrlist:SUSP", "enlist_uri_host:BLOCK". Entries in the order of the lines,
+ * lower case where SpamAssassin compares so; list.h makes tables of them. */
+struct rule_set_list {
+    char *name;
+    char **entries;
+    uint32_t entries_cnt;
+    uint32_t entries_max;
 };
 
 struct rule_list {
@@ -72,6 +116,10 @@ struct rule_list {
     uint32_t rules_max;
     uint32_t *slots; /* open addressing by name: index + 1, 0 empty */
     uint32_t slots_cnt;
+    struct rule_set_list *lists;
+    uint32_t lists_cnt;
+    bool has_required_score;
+    int32_t required_score_milli;
     char **files;
     size_t files_cnt;
     char *diagnostics;
@@ -92,6 +140,13 @@ struct rule *rule_list_find(const struct rule_list *l, const char *name, size_t 
 
 /* The same, made if there is none (kind RULE_NONE). NULL past RULE_MAX. */
 struct rule *rule_list_entry(struct rule_list *l, const char *name, size_t len);
+
+/* Makes a defined rule one that never hits, for a reason that names no place (`place` says it). Also for image.c,
+ * when a pattern cannot be honoured. Says a warning. */
+void rule_turn_off(struct rule_list *l, struct rule *r, const char *reason);
+
+/* Adds an entry to the list of that name, made if there is none. */
+void rule_list_add(struct rule_list *l, const char *list, const char *entry, size_t len);
 
 /* True for `__NAME`: score 0, not reported. */
 bool rule_is_sub(const struct rule *r);
