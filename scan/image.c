@@ -143,6 +143,9 @@ unit_of(const struct rule *r, struct unit *u)
         return true;
     case RULE_NONE:
     case RULE_OFF:
+    case RULE_URI:
+    case RULE_MIMEHEADER:
+    case RULE_EVAL:
     case RULE_META:
         break;
     }
