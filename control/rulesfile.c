@@ -57,13 +57,21 @@ rulesfile_diagnostics_json(const char *diagnostics)
 }
 
 int
-rulesfile_compile(struct rule_list *l, const char *path, void **image, size_t *len)
+rulesfile_compile_all(struct rule_list *l, const char *const *paths, unsigned paths_cnt, void **image, size_t *len)
 {
-    if (rule_list_read(l, path))
-        return -1;
+    for (unsigned i = 0; i < paths_cnt; i++) {
+        if (rule_list_read(l, paths[i]))
+            return -1;
+    }
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "compiling %u rules ...\n", rule_list_cnt(l));
     return image_build(l, image, len);
+}
+
+int
+rulesfile_compile(struct rule_list *l, const char *path, void **image, size_t *len)
+{
+    return rulesfile_compile_all(l, &path, 1, image, len);
 }
 
 static char *said_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -80,16 +88,18 @@ said_format(const char *format, ...)
     return text;
 }
 
+/* What is said names the last path. */
 static int
-compile(const char *path, void **image, size_t *len, char **said)
+compile(const char *const *paths, unsigned paths_cnt, void **image, size_t *len, char **said)
 {
     struct rule_list *l = rule_list_new();
-    int result = rulesfile_compile(l, path, image, len);
+    const char *last = paths[paths_cnt - 1];
+    int result = rulesfile_compile_all(l, paths, paths_cnt, image, len);
     if (result)
-        *said = said_format("%s%s: %u errors\n", rule_list_diagnostics(l), path, rule_list_errors(l));
+        *said = said_format("%s%s: %u errors\n", rule_list_diagnostics(l), last, rule_list_errors(l));
     else if (rule_list_warnings(l))
-        *said = said_format("%s: %u warnings, listed by: weirctl rules lint %s\n", path,
-                            rule_list_warnings(l), path);
+        *said = said_format("%s: %u warnings, listed by: weirctl rules lint %s\n", last,
+                            rule_list_warnings(l), last);
     rule_list_free(l);
     return result;
 }
@@ -115,7 +125,7 @@ rulesfile_load_said(const char *path, void **image, size_t *len, char **said)
     *said = NULL;
     struct stat st;
     if (stat(path, &st) || !S_ISREG(st.st_mode))
-        return compile(path, image, len, said);
+        return compile(&path, 1, image, len, said);
     FILE *f = fopen(path, "rbe");
     if (!f) {
         *said = said_format("%s: error: %s\n", path, strerror(errno));
@@ -126,16 +136,17 @@ rulesfile_load_said(const char *path, void **image, size_t *len, char **said)
                     !memcmp(magic, IMAGE_MAGIC, sizeof(magic));
     rewind(f);
     int result = is_image ? read_image(path, f, (size_t)st.st_size, image, len, said)
-                          : compile(path, image, len, said);
+                          : compile(&path, 1, image, len, said);
     fclose(f);
     return result;
 }
 
 int
-rulesfile_load(const char *path, void **image, size_t *len)
+rulesfile_load(const char *const *paths, unsigned paths_cnt, void **image, size_t *len)
 {
-    char *said;
-    int result = rulesfile_load_said(path, image, len, &said);
+    char *said = NULL;
+    int result = paths_cnt == 1 ? rulesfile_load_said(paths[0], image, len, &said)
+                                : compile(paths, paths_cnt, image, len, &said);
     if (said)
         fputs(said, stderr);
     free(said);

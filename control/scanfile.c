@@ -1,29 +1,77 @@
-/* weirctl scan: messages from files, judged by the same library as in the wire. */
-#include <cjson/cJSON.h>
-#include <dirent.h>
+/* weirctl scan: messages from files, judged by the same library as in the wire.
+ *
+ * Each worker (--jobs) has a scanner of its own, takes the next mail of the source under a lock, and puts what there
+ * is to print into its place of a ring, from which the lines leave in the order of the mails. */
 #include <errno.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "control/mailsource.h"
 #include "control/rulesfile.h"
+#include "control/scanprint.h"
 #include "control/verbs.h"
 #include "scan/message.h"
 
-enum { FOLDER_DEPTH_MAX = 64, CHUNK = 65536 };
+enum {
+    JOBS_MAX = SCANNER_THREADS_MAX,
+    RING_MAX = 1024,        /* results that may wait for an earlier mail */
+    PROGRESS_AFTER_MS = 1000,
+    PROGRESS_EVERY_MS = 200
+};
 
-struct scan {
-    struct scanner scanner;
-    const char *rules;
-    bool wants_json;
-    bool wants_help;
+struct options {
+    const char **rules;
+    unsigned rules_cnt;
+    struct scan_print print;
+    bool wants_explain, wants_stats, wants_help;
     const char *mail_from; /* NULL: no envelope was given */
     const char **rcpt_to;
     unsigned rcpt_cnt;
+    int32_t threshold_milli; /* 0: not given */
+    unsigned jobs;
+};
+
+/* What is printed for one mail. */
+struct result {
+    bool is_there;
+    char *text;
+    size_t text_len;
+    char *error;
+    uint64_t octets;
+};
+
+/* Results on their way out, in order. */
+struct output {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    uint64_t next; /* mail to be printed */
+    struct result ring[RING_MAX];
     bool failed; /* a file could not be read */
+    uint64_t mails, octets;
+    uint64_t begin_ms, progress_ms;
+    bool is_terminal; /* stderr */
+    bool is_shown;    /* progress, on the last line of the terminal */
+};
+
+struct scan {
+    const struct options *o;
+    struct ruleset *rules;
+    struct mailsource *source;
+    pthread_mutex_t source_lock;
+    struct output output;
+};
+
+struct worker {
+    struct scan *scan;
+    pthread_t thread;
+    struct scanner scanner;
+    struct explanation explanation;
 };
 
 static struct span
@@ -32,280 +80,323 @@ span_of(const char *text)
     return (struct span){ (const uint8_t *)text, strlen(text) };
 }
 
-static void
-complain(struct scan *s, const char *path, const char *why)
+static uint64_t
+clock_ms(clockid_t clock)
 {
-    fprintf(stderr, "%s: error: %s\n", path, why);
-    s->failed = true;
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* A file whose first line ends in LF alone is taken for a Unix file: its line ends become CRLF, as they do
- * when a mail client sends it. In any other file a bare LF is what it is. */
-struct line_ends {
-    bool is_known;
-    bool is_unix;
-    uint8_t last; /* octet fed */
-};
+/* ---- output, in order ---- */
 
 static void
-feed_unix(struct message *m, struct line_ends *ends, const uint8_t *octets, size_t len)
+hide_progress(struct output *o)
 {
-    for (size_t at = 0; at < len;) {
-        const uint8_t *lf = memchr(octets + at, '\n', len - at);
-        size_t end = lf ? (size_t)(lf - octets) : len;
-        message_feed(m, octets + at, end - at);
-        uint8_t before = end > at ? octets[end - 1] : ends->last;
-        if (lf)
-            message_feed(m, (const uint8_t *)"\r\n" + (before == '\r'), 2u - (before == '\r'));
-        ends->last = lf ? '\n' : before;
-        at = end + 1;
-    }
+    if (o->is_shown)
+        fprintf(stderr, "\r\033[K");
+    o->is_shown = false;
 }
 
 static void
-feed(struct message *m, struct line_ends *ends, const uint8_t *octets, size_t len)
+show_progress(struct output *o)
 {
-    const uint8_t *lf = ends->is_known ? NULL : memchr(octets, '\n', len);
-    if (lf) {
-        ends->is_known = true;
-        ends->is_unix = (lf > octets ? lf[-1] : ends->last) != '\r';
-    }
-    if (ends->is_unix) {
-        feed_unix(m, ends, octets, len);
-    } else {
-        message_feed(m, octets, len);
-        ends->last = octets[len - 1];
-    }
-}
-
-/* Feeds the whole file; over SMTP its last line always has an end. */
-static bool
-feed_file(struct message *m, FILE *f)
-{
-    static uint8_t chunk[CHUNK];
-    struct line_ends ends = { .last = '\n' };
-    for (size_t len; (len = fread(chunk, 1, sizeof(chunk), f)) > 0;)
-        feed(m, &ends, chunk, len);
-    if (ferror(f))
-        return false;
-    if (ends.last != '\n')
-        message_feed(m, (const uint8_t *)"\r\n" + (ends.last == '\r'), 2u - (ends.last == '\r'));
-    return true;
-}
-
-/* File names are octets, JSON is UTF-8: what is not, is shown as `?`. */
-static void
-add_path(cJSON *object, const char *path)
-{
-    char *copy = strdup(path);
-    for (unsigned char *p = (unsigned char *)copy; *p;) {
-        unsigned tail = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2
-                                    : *p >= 0xf0 && *p < 0xf5 ? 3 : 4;
-        unsigned good = 0;
-        while (good < tail && tail < 4 && (p[good + 1] & 0xc0) == 0x80)
-            good++;
-        if (good == tail) {
-            p += tail + 1;
-        } else {
-            *p++ = '?';
-        }
-    }
-    cJSON_AddStringToObject(object, "file", copy);
-    free(copy);
-}
-
-static void
-print_json(const char *path, const struct judgement *j, const struct ruleset *rs)
-{
-    cJSON *object = cJSON_CreateObject();
-    add_path(object, path);
-    cJSON_AddStringToObject(object, "verdict", verdict_name(j->verdict));
-    cJSON_AddNumberToObject(object, "score", j->score_milli / 1000.0);
-    cJSON *rules = cJSON_AddArrayToObject(object, "rules");
-    for (unsigned i = 0; i < j->rules_cnt; i++)
-        cJSON_AddItemToArray(rules, cJSON_CreateString(ruleset_rule_name(rs, j->rules[i])));
-    if (j->rules_total > j->rules_cnt) /* more than a judgement lists */
-        cJSON_AddNumberToObject(object, "rules_total", j->rules_total);
-    cJSON *events = cJSON_AddArrayToObject(object, "events");
-    for (unsigned e = 1; e < EVENT_CNT; e++) {
-        if (j->events & EVENT_BIT(e))
-            cJSON_AddItemToArray(events, cJSON_CreateString(event_name((enum event)e)));
-    }
-    char *text = cJSON_PrintUnformatted(object);
-    puts(text);
-    cJSON_free(text);
-    cJSON_Delete(object);
-}
-
-static void
-print_line(const char *path, const struct judgement *j, const struct ruleset *rs)
-{
-    printf("%s: %s %g", path, verdict_name(j->verdict), j->score_milli / 1000.0);
-    for (unsigned i = 0; i < j->rules_cnt; i++)
-        printf("%s%s", i ? "," : " ", ruleset_rule_name(rs, j->rules[i]));
-    if (j->rules_total > j->rules_cnt)
-        printf(" and %u more", j->rules_total - j->rules_cnt);
-    const char *separator = " events=";
-    for (unsigned e = 1; e < EVENT_CNT; e++) {
-        if (!(j->events & EVENT_BIT(e)))
-            continue;
-        printf("%s%s", separator, event_name((enum event)e));
-        separator = ",";
-    }
-    printf("\n");
-}
-
-static void
-scan_file(struct scan *s, const char *path)
-{
-    FILE *f = fopen(path, "rbe");
-    if (!f) {
-        complain(s, path, strerror(errno));
+    uint64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+    uint64_t since_ms = now_ms - o->begin_ms;
+    if (!o->is_terminal || since_ms < PROGRESS_AFTER_MS || now_ms - o->progress_ms < PROGRESS_EVERY_MS)
         return;
-    }
-    struct message *m = message_new(&s->scanner);
-    if (s->mail_from)
-        message_mail(m, span_of(s->mail_from));
-    for (unsigned i = 0; i < s->rcpt_cnt; i++)
-        message_rcpt(m, span_of(s->rcpt_to[i]));
-    if (feed_file(m, f)) {
-        const struct judgement *j = message_end(m);
-        (s->wants_json ? print_json : print_line)(path, j, message_ruleset(m));
+    o->progress_ms = now_ms;
+    o->is_shown = true;
+    fprintf(stderr, "\r\033[K%lu messages, %.1f MB, %.0f messages/s", (unsigned long)o->mails, (double)o->octets / 1e6,
+            1000.0 * (double)o->mails / (double)since_ms);
+}
+
+static void
+print_result(struct output *o, struct result *r)
+{
+    if (r->error || r->text_len)
+        hide_progress(o);
+    if (r->error) {
+        fflush(stdout);
+        fprintf(stderr, "%s", r->error);
+        o->failed = true;
     } else {
-        complain(s, path, "cannot be read");
+        fwrite(r->text, 1, r->text_len, stdout);
+        if (o->is_terminal)
+            fflush(stdout);
+        o->mails++;
+        o->octets += r->octets;
+    }
+    free(r->text);
+    free(r->error);
+    *r = (struct result){ 0 };
+    show_progress(o);
+}
+
+/* The mail that is next never waits, so nobody waits for ever. */
+static void
+deliver(struct output *o, uint64_t number, struct result *r)
+{
+    pthread_mutex_lock(&o->lock);
+    while (number >= o->next + RING_MAX)
+        pthread_cond_wait(&o->moved, &o->lock);
+    o->ring[number % RING_MAX] = *r;
+    for (; o->ring[o->next % RING_MAX].is_there; o->next++)
+        print_result(o, &o->ring[o->next % RING_MAX]);
+    pthread_cond_broadcast(&o->moved);
+    pthread_mutex_unlock(&o->lock);
+}
+
+static void
+print_stats(struct output *o)
+{
+    uint64_t ms = clock_ms(CLOCK_MONOTONIC) - o->begin_ms;
+    double s = ms ? (double)ms / 1000 : 0.001;
+    hide_progress(o);
+    fflush(stdout);
+    fprintf(stderr, "%lu messages, %.1f MB in %.2f s: %.0f messages/s, %.1f MB/s\n", (unsigned long)o->mails,
+            (double)o->octets / 1e6, s, (double)o->mails / s, (double)o->octets / 1e6 / s);
+}
+
+/* ---- one mail ---- */
+
+static void
+feed(void *to, const uint8_t *octets, size_t len)
+{
+    message_feed(to, octets, len);
+}
+
+static char *
+complaint(const struct mail *mail)
+{
+    char *text = NULL;
+    if (asprintf(&text, "%s: error: %s\n", mail->name, mail->error) < 0)
+        abort();
+    return text;
+}
+
+static void
+judge(struct worker *w, struct mail *mail, struct result *r)
+{
+    const struct options *o = w->scan->o;
+    struct message *m = message_new(&w->scanner);
+    if (!m)
+        abort(); /* one message at a time: it can only be the memory */
+    if (o->mail_from)
+        message_mail(m, span_of(o->mail_from));
+    for (unsigned i = 0; i < o->rcpt_cnt; i++)
+        message_rcpt(m, span_of(o->rcpt_to[i]));
+    explanation_clear(&w->explanation);
+    if (mail_read(mail, feed, m)) {
+        const struct judgement *j = message_end(m);
+        FILE *out = open_memstream(&r->text, &r->text_len);
+        if (!out)
+            abort();
+        scan_print(out, &o->print, mail->name, m, j, o->wants_explain ? &w->explanation : NULL);
+        fclose(out);
+        r->octets = j->octets;
     }
     message_free(m);
-    fclose(f);
-}
-
-static int
-is_entry(const struct dirent *e)
-{
-    return strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
-}
-
-static int
-by_name(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static void scan_path(struct scan *s, const char *path, unsigned depth);
-
-static void
-scan_folder(struct scan *s, const char *path, unsigned depth)
-{
-    struct dirent **entries;
-    int cnt = scandir(path, &entries, is_entry, by_name);
-    if (cnt < 0) {
-        complain(s, path, strerror(errno));
-        return;
-    }
-    for (int i = 0; i < cnt; i++) {
-        char *entry = NULL;
-        const char *slash = path[strlen(path) - 1] == '/' ? "" : "/";
-        if (asprintf(&entry, "%s%s%s", path, slash, entries[i]->d_name) < 0)
-            abort();
-        scan_path(s, entry, depth + 1);
-        free(entry);
-        free(entries[i]);
-    }
-    free(entries);
-}
-
-static void
-scan_path(struct scan *s, const char *path, unsigned depth)
-{
-    struct stat st;
-    if (stat(path, &st))
-        complain(s, path, strerror(errno));
-    else if (!S_ISDIR(st.st_mode))
-        scan_file(s, path);
-    else if (depth < FOLDER_DEPTH_MAX) /* a link may lead in a circle */
-        scan_folder(s, path, depth);
-    else
-        complain(s, path, "folders nested deeper than 64");
 }
 
 static bool
-parse_options(int argc, char **argv, struct scan *s)
+take(struct scan *s, struct mail *mail)
 {
-    static const struct option options[] = {
-        { "rules", required_argument, NULL, 'r' },   { "json", no_argument, NULL, 'j' },
-        { "mail-from", required_argument, NULL, 'f' }, { "rcpt-to", required_argument, NULL, 't' },
-        { "help", no_argument, NULL, 'h' },          { 0 },
-    };
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'r':
-            s->rules = optarg;
-            break;
-        case 'j':
-            s->wants_json = true;
-            break;
-        case 'f':
-            s->mail_from = optarg;
-            break;
-        case 't':
-            s->rcpt_to[s->rcpt_cnt++] = optarg;
-            break;
-        case 'h':
-            s->wants_help = true;
-            break;
-        default:
-            return false;
-        }
+    pthread_mutex_lock(&s->source_lock);
+    bool is_one = mailsource_next(s->source, mail);
+    pthread_mutex_unlock(&s->source_lock);
+    return is_one;
+}
+
+static void *
+work(void *arg)
+{
+    struct worker *w = arg;
+    for (struct mail mail; take(w->scan, &mail);) {
+        struct result r = { .is_there = true };
+        if (!mail.error)
+            judge(w, &mail, &r);
+        if (mail.error)
+            r.error = complaint(&mail);
+        deliver(&w->scan->output, mail.number, &r);
+        mail_free(&mail);
     }
-    return true;
+    return NULL;
+}
+
+/* ---- workers ---- */
+
+static int
+init_worker(struct worker *w, struct scan *s, unsigned idx)
+{
+    w->scan = s;
+    explanation_init(&w->explanation);
+    if (scanner_init(&w->scanner, idx, 1))
+        return -1;
+    w->scanner.live = s->rules;
+    if (s->o->threshold_milli)
+        w->scanner.thresholds.refuse_milli = s->o->threshold_milli;
+    return 0;
+}
+
+/* The first worker is this thread. */
+static void
+run_workers(struct worker *workers, unsigned cnt)
+{
+    unsigned started = 1;
+    while (started < cnt && pthread_create(&workers[started].thread, NULL, work, &workers[started]) == 0)
+        started++;
+    work(&workers[0]);
+    for (unsigned i = 1; i < started; i++)
+        pthread_join(workers[i].thread, NULL);
+}
+
+static int
+scan_all(struct scan *s)
+{
+    struct worker *workers = calloc(s->o->jobs, sizeof(*workers));
+    int result = workers ? 0 : -1;
+    for (unsigned i = 0; result == 0 && i < s->o->jobs; i++)
+        result = init_worker(&workers[i], s, i);
+    if (result == 0)
+        run_workers(workers, s->o->jobs);
+    else
+        fprintf(stderr, "weirctl scan: out of memory\n");
+    for (unsigned i = 0; workers && i < s->o->jobs; i++) {
+        scanner_fini(&workers[i].scanner);
+        explanation_fini(&workers[i].explanation);
+    }
+    free(workers);
+    return result;
 }
 
 static struct ruleset *
-load_rules(const char *path)
+load_rules(const struct options *o)
 {
     void *image;
     size_t len;
     char err[256];
-    if (rulesfile_load(path, &image, &len))
+    if (rulesfile_load(o->rules, o->rules_cnt, &image, &len))
         return NULL;
-    struct ruleset *rs = ruleset_load(image, len, 1, 1, err, sizeof(err));
+    struct ruleset *rs = ruleset_load(image, len, 1, o->jobs, err, sizeof(err));
     if (!rs)
-        fprintf(stderr, "%s: error: %s\n", path, err);
+        fprintf(stderr, "%s: error: %s\n", o->rules[0], err);
     free(image);
     return rs;
 }
 
 static int
-run(struct scan *s, int argc, char **argv)
+run(const struct options *o, char *const *paths, unsigned paths_cnt)
 {
-    struct ruleset *rs = s->rules ? load_rules(s->rules) : NULL;
-    if (s->rules && !rs)
+    static struct scan s;
+    s.o = o;
+    s.rules = o->rules_cnt ? load_rules(o) : NULL;
+    if (o->rules_cnt && !s.rules)
         return VERB_REFUSED;
-    if (scanner_init(&s->scanner, 0, 1)) {
-        fprintf(stderr, "weirctl scan: out of memory\n");
-        ruleset_free(rs);
-        return VERB_REFUSED;
+    s.source = mailsource_new(paths, paths_cnt);
+    pthread_mutex_init(&s.source_lock, NULL);
+    pthread_mutex_init(&s.output.lock, NULL);
+    pthread_cond_init(&s.output.moved, NULL);
+    s.output.is_terminal = isatty(STDERR_FILENO);
+    s.output.begin_ms = clock_ms(CLOCK_MONOTONIC);
+    int result = scan_all(&s);
+    if (result == 0 && (s.output.is_terminal || o->wants_stats))
+        print_stats(&s.output);
+    mailsource_free(s.source);
+    ruleset_free(s.rules);
+    return result || s.output.failed ? VERB_REFUSED : VERB_DONE;
+}
+
+/* ---- the command line ---- */
+
+static bool
+parse_threshold(const char *text, struct options *o)
+{
+    char *end;
+    double points = strtod(text, &end);
+    if (end == text || *end || !(points > 0 && points <= 1000000))
+        return false;
+    o->threshold_milli = (int32_t)(points * 1000 + 0.5);
+    return o->threshold_milli > 0;
+}
+
+static bool
+parse_jobs(const char *text, struct options *o)
+{
+    char *end;
+    unsigned long jobs = strtoul(text, &end, 10);
+    o->jobs = (unsigned)jobs;
+    return end != text && !*end && jobs >= 1 && jobs <= JOBS_MAX;
+}
+
+static bool
+parse_option(int c, struct options *o)
+{
+    switch (c) {
+    case 'r':
+        o->rules[o->rules_cnt++] = optarg;
+        return true;
+    case 'j':
+        return o->print.wants_json = true;
+    case 'e':
+        return o->wants_explain = true;
+    case 's':
+        return o->wants_stats = true;
+    case 'a':
+        return o->print.wants_subrules = true;
+    case 'f':
+        o->mail_from = optarg;
+        return true;
+    case 't':
+        o->rcpt_to[o->rcpt_cnt++] = optarg;
+        return true;
+    case 'T':
+        return parse_threshold(optarg, o);
+    case 'J':
+        return parse_jobs(optarg, o);
+    case 'h':
+        return o->wants_help = true;
+    default:
+        return false;
     }
-    s->scanner.live = rs;
-    for (int i = optind; i < argc; i++)
-        scan_path(s, argv[i], 0);
-    scanner_fini(&s->scanner);
-    ruleset_free(rs);
-    return s->failed ? VERB_REFUSED : VERB_DONE;
+}
+
+static bool
+parse_options(int argc, char **argv, struct options *o)
+{
+    static const struct option options[] = {
+        { "rules", required_argument, NULL, 'r' },     { "json", no_argument, NULL, 'j' },
+        { "explain", no_argument, NULL, 'e' },         { "stats", no_argument, NULL, 's' },
+        { "all-rules", no_argument, NULL, 'a' },       { "mail-from", required_argument, NULL, 'f' },
+        { "rcpt-to", required_argument, NULL, 't' },   { "threshold", required_argument, NULL, 'T' },
+        { "jobs", required_argument, NULL, 'J' },      { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (!parse_option(c, o))
+            return false;
+    }
+    return true;
 }
 
 int
 verb_scan(int argc, char **argv)
 {
-    struct scan s = { .rcpt_to = calloc((size_t)argc, sizeof(*s.rcpt_to)) };
+    struct options o = { .rules = calloc((size_t)argc, sizeof(*o.rules)),
+                         .rcpt_to = calloc((size_t)argc, sizeof(*o.rcpt_to)),
+                         .jobs = 1 };
     int result;
-    if (!parse_options(argc, argv, &s))
+    if (!o.rules || !o.rcpt_to)
+        abort();
+    if (!parse_options(argc, argv, &o))
         result = verb_usage_error("scan", "wrong arguments");
-    else if (s.wants_help)
+    else if (o.wants_help)
         result = verb_help("scan");
     else if (optind == argc)
         result = verb_usage_error("scan", "a FILE or FOLDER is needed");
     else
-        result = run(&s, argc, argv);
-    free(s.rcpt_to);
+        result = run(&o, argv + optind, (unsigned)(argc - optind));
+    free(o.rules);
+    free(o.rcpt_to);
     return result;
 }

@@ -13,7 +13,8 @@ static const struct verb {
     const char *what;
 } verbs[] = {
     { "scan", verb_scan,
-      "scan [--rules PATH] [--json] [--mail-from A] [--rcpt-to B]... FILE or FOLDER ...",
+      "scan [--rules PATH]... [--json [--all-rules]] [--explain] [--stats] [--jobs N] [--threshold N] "
+      "[--mail-from A] [--rcpt-to B]... FILE or FOLDER or - ...",
       "judge messages in files as the appliance would" },
     { "rules", verb_rules,
       "rules lint [--json] PATH\nrules compile [--json] PATH -o IMAGE",

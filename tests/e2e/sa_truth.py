@@ -36,7 +36,7 @@ def choose(corpus, count):
     for path in glob.iglob("**/*", root_dir=corpus, recursive=True):
         full = os.path.join(corpus, path)
         if os.path.isfile(full) and not os.path.basename(path).startswith("README"):
-            kind = next((k for k in ("easy-ham", "hard-ham", "spam") if k in path.split("/")[0]), "other")
+            kind = next((k for k in ("easy-ham", "hard-ham", "spam") if path.startswith("sa-" + k)), "other")
             groups.setdefault(kind, []).append(path)
     shares = {"easy-ham": 1000, "hard-ham": 250, "spam": 500, "other": 250}
     chosen = []

@@ -6,6 +6,7 @@ Prints `ok NAME` or `FAIL NAME: why`; exits 1 when one failed. WEIR_BUILD: the b
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -52,9 +53,8 @@ class Weirctl:
     def octets(self, name):
         return (self.folder / name).read_bytes()
 
-    def run(self, *words, expect=0):
-        r = subprocess.run([WEIRCTL, *words], cwd=self.folder, capture_output=True, text=True, timeout=120,
-                           stdin=subprocess.DEVNULL)
+    def run(self, *words, expect=0, stdin=""):
+        r = subprocess.run([WEIRCTL, *words], cwd=self.folder, capture_output=True, text=True, timeout=120, input=stdin)
         assert r.returncode == expect, f"{words}: exit {r.returncode}, not {expect}: {r.stdout}{r.stderr}"
         return r
 
@@ -143,8 +143,102 @@ def scan_bad_rules_judge_nothing(w):
     w.run("scan", "--rules", "nowhere.cf", "lf.eml", expect=1)
 
 
+MBOX = ("From a@b Thu Jan  1 00:00:00 1970\n" + MAIL + ">From here\n>>From there\nFrom inside a paragraph\n\n"
+        "From b@c Thu Jan  1 00:00:00 1970\n" + CLEAN + "\n\n\nFrom c\n\nFrom d\nSubject: cheap\n\n")
+
+
+def judged(w, *words, **more):
+    """{file: rules} of a scan."""
+    lines = w.run("scan", "--json", *words, **more).stdout.splitlines()
+    return {line["file"]: line["rules"] for line in map(json.loads, lines)}
+
+
+def scan_mbox(w):
+    w.write("mbox", MBOX)
+    w.write("mbox.cf", RULES + "rawbody ONE /^From here/m\nrawbody TWO /^>From there/m\nfull GT /^>From here/m\n"
+            "full SEPARATOR /y\\r\\nFrom inside a paragraph\\r\\n\\z/\nrawbody INSIDE /^From inside/m\nfull FROM /^From [a-d]/m\n")
+    expected = {"mbox:1": ["GREET", "SUBJ", "CRLF", "ONE", "TWO", "INSIDE"], "mbox:2": [], "mbox:3": [], "mbox:4": ["SUBJ"]}
+    equal(judged(w, "--rules", "mbox.cf", "mbox"), expected)
+    w.write("crlf.mbox", MBOX.replace("\n", "\r\n"))
+    equal(list(judged(w, "--rules", "mbox.cf", "crlf.mbox").values()), list(expected.values()))
+    w.write("box/a.eml", MAIL)
+    w.write("box/b", MBOX)
+    equal(list(judged(w, "box")), ["box/a.eml", "box/b:1", "box/b:2", "box/b:3", "box/b:4"])
+    w.write("end.cf", "full END /see\\r\\n\\r\\n\\r\\n\\z/\n")  # only the last empty line separates
+    equal(judged(w, "--rules", "end.cf", "mbox")["mbox:2"], ["END"])
+
+
+def scan_almost_mbox(w):
+    for name, text in (("empty", ""), ("short", "Fro"), ("field", "From: a\nSubject: cheap\n\nhello world\n"), ("F", "F\n")):
+        w.write(name, text)
+        equal(list(judged(w, "--rules", "rules.cf", name)), [name])
+    equal(judged(w, "--rules", "rules.cf", "field"), {"field": ["GREET", "SUBJ"]})
+    equal(list(judged(w, "-", stdin="Fro")), ["-"])
+
+
+def scan_stdin(w):
+    equal(judged(w, "--rules", "rules.cf", "-", stdin=MAIL), {"-": ["GREET", "SUBJ", "CRLF"]})
+    equal(list(judged(w, "-", "clean.eml", stdin=MBOX)), ["-:1", "-:2", "-:3", "-:4", "clean.eml"])
+    w.write("-", CLEAN)
+    equal(list(judged(w, ".")), [f"./{n}" for n in sorted(["-", "bad.cf", "clean.eml", "crlf.eml", "lf.eml",
+                                                           "mails/a/deep.eml", "mails/b.eml", "rules.cf"])])
+
+
+def scan_maildir(w):
+    for name in ("cur/2:2,S", "cur/1:2,", "new/3", "tmp/4", "dovecot.index", ".Sent/cur/5", ".Sent/new/6", ".Sent/tmp/7",
+                 ".Sent/maildirfolder", "other/8"):
+        w.write("Maildir/" + name, CLEAN)
+    equal(list(judged(w, "Maildir")), ["Maildir/.Sent/cur/5", "Maildir/.Sent/new/6", "Maildir/cur/1:2,",
+                                       "Maildir/cur/2:2,S", "Maildir/new/3"])
+    (w.folder / "Maildir" / "tmp" / "4").unlink()
+    (w.folder / "Maildir" / "tmp").rmdir()  # not a Maildir any more
+    assert len(judged(w, "Maildir")) == 7, judged(w, "Maildir")
+
+
+def scan_circle_of_folders_ends(w):
+    (w.folder / "mails" / "loop").symlink_to("..")
+    r = w.run("scan", "mails", expect=1)
+    assert "error: folders nested deeper than 64" in r.stderr, r.stderr
+
+
+def scan_jobs_keep_the_order(w):
+    for i in range(3000):
+        w.write(f"many/{i:04}", MAIL if i % 3 else CLEAN + "x" * i)
+    w.write("many/box", MBOX)
+    (w.folder / "many" / "1000").unlink()
+    (w.folder / "many" / "1000").symlink_to("nowhere")
+    one = w.run("scan", "--rules", "rules.cf", "many", expect=1)
+    for jobs in ("2", "7"):
+        r = w.run("scan", "--rules", "rules.cf", "--jobs", jobs, "many", expect=1)
+        assert r.stdout == one.stdout and r.stderr == one.stderr, jobs
+    equal(one.stdout.count("\n"), 2999 + 4)
+    equal(one.stderr, "many/1000: error: No such file or directory\n")
+
+
+def scan_stats(w):
+    r = w.run("scan", "--stats", "--json", "--rules", "rules.cf", "lf.eml", "mails")
+    equal(len(r.stdout.splitlines()), 3)
+    assert re.fullmatch(r"3 messages, 0\.0 MB in \d+\.\d\d s: \d+ messages/s, \d+\.\d MB/s\n", r.stderr), r.stderr
+
+
+def scan_threshold(w):
+    for threshold, verdict in (("7.5", "refuse"), ("7.501", "accept"), ("0.1", "refuse"), ("1000", "accept")):
+        equal(w.run("scan", "--threshold", threshold, "--rules", "rules.cf", "lf.eml").stdout,
+              f"lf.eml: {verdict} 7.5 GREET,SUBJ,CRLF\n")
+    for wrong in ("", "0", "-1", "5x", "nan", "1e9"):
+        w.run("scan", "--threshold", wrong, "lf.eml", expect=2)
+
+
+def scan_several_rules(w):
+    w.write("more.cf", "score GREET 1\nbody MORE /nothing/\n")
+    r = w.run("scan", "--rules", "rules.cf", "--rules", "more.cf", "lf.eml", "clean.eml")
+    equal(r.stdout, "lf.eml: refuse 5.5 GREET,SUBJ,CRLF\nclean.eml: accept 1 MORE\n")
+    w.run("rules", "compile", "rules.cf", "-o", "rules.img")
+    w.run("scan", "--rules", "more.cf", "--rules", "rules.img", "lf.eml", expect=1)
+
+
 def usage_is_2(w):
-    for words in ([], ["nonsense"], ["scan"], ["scan", "--colour", "lf.eml"], ["rules"], ["rules", "frobnicate", "x"],
+    for words in ([], ["nonsense"], ["scan"], ["scan", "--colour", "lf.eml"], ["scan", "--jobs", "0", "lf.eml"], ["scan", "--jobs", "65", "lf.eml"], ["rules"], ["rules", "frobnicate", "x"],
                   ["rules", "lint"], ["rules", "lint", "rules.cf", "-o", "x"], ["rules", "lint", "rules.cf", "bad.cf"],
                   ["rules", "compile", "rules.cf"]):
         r = w.run(*words, expect=2)
@@ -270,7 +364,8 @@ def compile_the_rules_we_ship(w):
 TESTS = [scan_text, scan_json, scan_says_events, scan_folder_in_order, scan_line_ends_make_no_difference,
          scan_bare_lf_in_crlf_file_stays, scan_envelope_reaches_rules, scan_with_image_as_with_text,
          scan_refuses_a_broken_image, scan_unreadable_file_is_1_and_the_rest_is_judged, scan_bad_rules_judge_nothing,
-         usage_is_2, help_is_0, unreachable_is_3, lint_good, lint_places_and_carets, lint_names_every_bad_pattern,
+         scan_mbox, scan_almost_mbox, scan_stdin, scan_maildir, scan_circle_of_folders_ends, scan_jobs_keep_the_order,
+         scan_stats, scan_threshold, scan_several_rules, usage_is_2, help_is_0, unreachable_is_3, lint_good, lint_places_and_carets, lint_names_every_bad_pattern,
          lint_folder_names_files, lint_json, unknown_keyword_is_an_error, no_rule_is_an_error, push_json_says_why_it_refused,
          compile_is_deterministic, compile_error_leaves_the_old_image,
          compile_the_rules_we_ship]
