@@ -33,11 +33,11 @@ mime_start_message(struct mime *m)
 /* ---- what a header says ---- */
 
 static enum encoding
-read_encoding(struct mime *m, const struct header_field *f)
+read_encoding(struct mime *m, struct span value)
 {
     char token[32];
 
-    param_token(f->value, token, sizeof(token));
+    param_token(value, token, sizeof(token));
     if (!strcmp(token, "base64"))
         return ENCODING_BASE64;
     if (!strcmp(token, "quoted-printable"))
@@ -47,23 +47,34 @@ read_encoding(struct mime *m, const struct header_field *f)
     return ENCODING_IDENTITY;
 }
 
-static void
-read_file_name(struct mime_part *p, struct span value, const char *param)
+static bool
+is_html_name(const uint8_t *name, size_t len)
 {
     static const char *const ends[] = {".htm", ".html", ".shtm", ".shtml"};
-    uint8_t name[256];
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t n = strlen(ends[i]);
+        if (len >= n && !strncasecmp((const char *)name + len - n, ends[i], n))
+            return true;
+    }
+    return false;
+}
+
+/* Every name that a client may choose counts for is_html_name; part.name is the one that most choose. */
+static void
+read_file_name(struct mime *m, struct span value, const char *param)
+{
+    uint8_t name[MIME_NAME_MAX];
+    char charset[CHARSET_NAME_MAX + 1];
     size_t len;
 
     if (!param_has(value, param))
         return;
-    p->is_attachment = true;
-    if (!param_get(value, param, name, sizeof(name), &len) || len > sizeof(name))
-        return;
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        size_t n = strlen(ends[i]);
-        if (len >= n && !strncasecmp((const char *)name + len - n, ends[i], n))
-            p->is_html_name = true;
-    }
+    m->part.is_attachment = true;
+    if (param_get(value, param, name, sizeof(name), &len) && len <= sizeof(name))
+        m->part.is_html_name |= is_html_name(name, len);
+    if (param_get_extended(value, param, name, sizeof(name), &len, charset) && len <= sizeof(name))
+        m->part.is_html_name |= is_html_name(name, len);
 }
 
 static void
@@ -74,45 +85,54 @@ read_type(struct mime_part *p, struct span value)
     p->is_typed = slash && slash != p->type && slash[1] && !strchr(slash + 1, '/');
     if (!p->is_typed)
         strcpy(p->type, "text/plain"); /* RFC 2045 5.2 */
-    read_file_name(p, value, "name");
+    param_charset(value, p->charset, sizeof(p->charset));
 }
 
-/* The first of each field counts; another one is an event. */
+static void
+read_disposition(struct mime *m, struct span disposition, struct span type)
+{
+    struct mime_part *p = &m->part;
+    char token[16];
+
+    param_token(disposition, token, sizeof(token));
+    if (!strcmp(token, "attachment"))
+        p->is_attachment = true;
+    read_file_name(m, disposition, "filename");
+    read_file_name(m, disposition, "name");
+    read_file_name(m, type, "name");
+    if (!p->is_attachment)
+        return;
+    p->name_len =
+        param_file_name(m->budget->charsets, disposition, type, (uint8_t *)p->name, sizeof(p->name) - 1);
+    p->name[p->name_len] = '\0';
+    p->is_html_name |= is_html_name((const uint8_t *)p->name, p->name_len);
+}
+
+/* The last of each field counts; more than one is an event. */
 static bool
 read_fields(struct mime *m, const struct header *h, struct span *type)
 {
-    struct mime_part *p = &m->part;
+    struct span encoding = {NULL, 0}, disposition = {NULL, 0};
     struct header_field f;
-    bool has_type = false, has_encoding = false, has_disposition = false;
 
-    *p = (struct mime_part){.type = "text/plain", .is_typed = true};
+    m->part = (struct mime_part){.type = "text/plain", .is_typed = true};
     for (size_t off = 0; header_field(h, &off, &f);) {
-        bool *has = header_name_is(&f, "content-type")                ? &has_type
-                    : header_name_is(&f, "content-transfer-encoding") ? &has_encoding
-                    : header_name_is(&f, "content-disposition")       ? &has_disposition
-                                                                      : NULL;
-        if (!has)
+        struct span *value = header_name_is(&f, "content-type")                ? type
+                             : header_name_is(&f, "content-transfer-encoding") ? &encoding
+                             : header_name_is(&f, "content-disposition")       ? &disposition
+                                                                               : NULL;
+        if (!value)
             continue;
-        if (*has) {
+        if (value->ptr)
             raise_event(m, EVENT_FIELD_DUPLICATE);
-            continue;
-        }
-        *has = true;
-        if (has == &has_type) {
-            *type = f.value;
-            read_type(p, f.value);
-        } else if (has == &has_encoding) {
-            p->encoding = read_encoding(m, &f);
-        } else {
-            char token[16];
-            param_token(f.value, token, sizeof(token));
-            if (!strcmp(token, "attachment"))
-                p->is_attachment = true;
-            read_file_name(p, f.value, "filename");
-            read_file_name(p, f.value, "name");
-        }
+        *value = f.value;
     }
-    return has_type;
+    if (type->ptr)
+        read_type(&m->part, *type);
+    if (encoding.ptr)
+        m->part.encoding = read_encoding(m, encoding);
+    read_disposition(m, disposition, *type);
+    return type->ptr;
 }
 
 /* ---- the stack ---- */
@@ -162,7 +182,7 @@ push_multipart(struct mime *m, struct span type)
     uint8_t b[BOUNDARY_LEN_MAX + 1];
     size_t len;
 
-    if (!param_get(type, "boundary", b, sizeof(b), &len))
+    if (!param_get_any(type, "boundary", b, sizeof(b), &len))
         len = 0;
     while (len && len <= sizeof(b) && (b[len - 1] == ' ' || b[len - 1] == '\t'))
         len--; /* RFC 2046 5.1.1: added on the way */

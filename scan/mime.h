@@ -21,7 +21,9 @@
  * Not seen as parts: preamble and epilogue, so also the whole body when no delimiter ever comes
  * (MIME_BOUNDARY at the end tells; TARGET_FULL sees it).
  *
- * Not read: boundary*= (RFC 2231), so such a multipart is one leaf with MIME_BOUNDARY; uuencode.
+ * Not read: uuencode.
+ *
+ * Of a field that stands twice the last one counts, as in SpamAssassin; FIELD_DUPLICATE tells.
  *
  * Owns:    nothing. About 9 kB of state, plus the caller's header buffer.
  * Limits:  MIME_DEPTH_MAX and MIME_PART_MAX over all machines of a budget, BOUNDARY_LEN_MAX. A multipart
@@ -35,6 +37,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "scan/charset.h"
 #include "scan/decode.h"
 #include "scan/event.h"
 #include "scan/header.h"
@@ -54,8 +57,14 @@ enum mime_next {
     MIME_EVENT, /* *event */
 };
 
+/* Octets kept of a part's charset and file name, NUL included. A longer charset is none ("us-ascii"). */
+enum { MIME_CHARSET_MAX = 64, MIME_NAME_MAX = 256 };
+
 struct mime_part {
-    char type[MEDIA_TYPE_MAX]; /* lower case; "text/plain" when there is none */
+    char type[MEDIA_TYPE_MAX];      /* lower case; "text/plain" when there is none */
+    char charset[MIME_CHARSET_MAX]; /* as declared, for charset_begin; "" when there is none */
+    char name[MIME_NAME_MAX];       /* file name in UTF-8, cut at a character; "" when there is none */
+    size_t name_len;                /* it may hold a NUL */
     enum encoding encoding;
     bool is_typed;      /* false: it declares a type that could not be taken at its word */
     bool is_attachment; /* Content-Disposition: attachment, or a file name */
@@ -63,10 +72,11 @@ struct mime_part {
     bool is_message;    /* an encoded message/rfc822 */
 };
 
-/* Shared by the machines that walk one mail. Zero at its start. */
+/* Shared by the machines that walk one mail. Zero at its start, but for `charsets`. */
 struct mime_budget {
     unsigned depth;
     unsigned parts;
+    const struct charset_set *charsets; /* for file names; NULL: they stay as written */
 };
 
 enum mime_state { MIME_HEADER, MIME_BODY, MIME_SKIP };

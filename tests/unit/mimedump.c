@@ -46,7 +46,7 @@ dump(const char *path, const uint8_t *octets, size_t len)
 {
     static uint8_t top[HEADER_LEN_MAX], part[MIME_HEADER_BUF];
     static struct mime m;
-    struct mime_budget budget = {0, 0};
+    struct mime_budget budget = {0, 0, NULL};
     struct header h;
     struct decoder d;
     struct span data;
