@@ -1,0 +1,132 @@
+#include "scan/alternative_facts.h"
+
+#include <string.h>
+
+
+static bool
+is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool
+is_word_octet(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static void
+start_word(struct alternative_facts *f)
+{
+    f->hash = 2166136261u;
+    f->has_octets = f->is_word = false;
+}
+
+void
+alternative_facts_init(struct alternative_facts *f)
+{
+    memset(f, 0, offsetof(struct alternative_facts, words));
+    start_word(f);
+}
+
+void
+alternative_facts_open(struct alternative_facts *f)
+{
+    if (f->depth++)
+        return;
+    memset(f->words, 0, sizeof(f->words));
+    f->words_cnt = 0;
+    f->has_image = false;
+    start_word(f);
+}
+
+static bool
+is_empty(const struct alternative_word *w)
+{
+    return !w->html_cnt && !w->text_cnt;
+}
+
+/* The word's slot, taken if it is new; NULL when there is no room for it. */
+static struct alternative_word *
+find(struct alternative_facts *f, uint32_t hash)
+{
+    uint32_t at = (hash ^ hash >> 15) & (ALTERNATIVE_SLOTS - 1);
+    for (unsigned probes = 0; probes < ALTERNATIVE_PROBES_MAX; probes++) {
+        struct alternative_word *w = &f->words[at];
+        if (is_empty(w)) {
+            if (f->words_cnt == ALTERNATIVE_WORDS_MAX)
+                return NULL;
+            f->words_cnt++;
+            w->hash = hash;
+            return w;
+        }
+        if (w->hash == hash)
+            return w;
+        at = (at + 1) & (ALTERNATIVE_SLOTS - 1);
+    }
+    return NULL;
+}
+
+static void
+end_word(struct alternative_facts *f)
+{
+    if (f->is_word) {
+        struct alternative_word *w = find(f, f->hash);
+        uint16_t *cnt = !w ? NULL : f->is_html ? &w->html_cnt : &w->text_cnt;
+        if (!cnt)
+            f->is_capped = true;
+        else if (*cnt < UINT16_MAX)
+            ++*cnt;
+    }
+    start_word(f);
+}
+
+void
+alternative_facts_text(struct alternative_facts *f, bool is_html, const uint8_t *octets, size_t len)
+{
+    if (!f->depth)
+        return;
+    f->is_html = is_html;
+    for (size_t i = 0; i < len; i++) {
+        if (is_space(octets[i])) {
+            if (f->has_octets)
+                end_word(f);
+            continue;
+        }
+        f->has_octets = true;
+        f->is_word |= is_word_octet(octets[i]);
+        f->hash = (f->hash ^ octets[i]) * 16777619u;
+    }
+}
+
+void
+alternative_facts_part_end(struct alternative_facts *f, bool has_image)
+{
+    if (!f->depth)
+        return;
+    end_word(f);
+    f->has_image |= has_image;
+}
+
+void
+alternative_facts_close(struct alternative_facts *f)
+{
+    if (!f->depth || --f->depth)
+        return;
+    uint64_t html = 0, text = 0, left = 0;
+    for (uint32_t i = 0; i < ALTERNATIVE_SLOTS; i++) {
+        const struct alternative_word *w = &f->words[i];
+        html += w->html_cnt > 0;
+        text += w->text_cnt > 0;
+        left += w->html_cnt > w->text_cnt;
+    }
+    if (!html && f->has_image)
+        html = left = 1;
+    if (!html)
+        return;
+    f->html_cnt = html;
+    f->text_cnt = text;
+    double difference = (double)left / (double)html * 100;
+    if (difference > f->difference)
+        f->difference = difference;
+}

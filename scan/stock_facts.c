@@ -1,0 +1,129 @@
+/* check_stock_info: the labels of "label: value" lines that touts of shares write. Part of text_facts. */
+#include <string.h>
+
+#include "scan/text_facts.h"
+
+/* What a label ends in, letters only. "?" is any letter or none; "^" at the start: the whole label. */
+static const char *const endings[] = {
+    "^tradedate", "^tradingdate", "companyname", "company", "s?t?o?c?k", "s?y?m?b?o?l", "s?y?m", "target",
+    "ticker", "openingprice", "openingp", "currentprice", "currentp", "projected", "position",
+    "expectations", "weekhigh", "weekshigh", "marketperformance", "yeartarget", "yearestimate",
+    "yearestimates", "weektarget", "weekestimate", "weekestimates", "monthtarget", "monthestimate",
+    "monthestimates", "daytarget", "dayestimate", "dayestimates", "pricetarget", "priceestimate",
+    "priceestimates", "sector", "recommendation", "rating"
+};
+
+/* At most 2^5 ways: no ending has more "?". */
+static bool
+ending_matches(const char *p, const uint8_t *s, size_t len)
+{
+    for (; *p; p++, s++, len--) {
+        if (*p == '?') {
+            if (ending_matches(p + 1, s, len))
+                return true;
+            if (!len)
+                return false;
+        } else if (!len || *s != (uint8_t)*p) {
+            return false;
+        }
+    }
+    return len == 0;
+}
+
+static void
+note(struct text_facts *f, const uint8_t *s, size_t len)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ s[i]) * 16777619u;
+    for (uint32_t i = 0; i < f->hits_cnt; i++)
+        if (f->hits[i] == hash)
+            return;
+    if (f->hits_cnt < STOCK_HITS_MAX)
+        f->hits[f->hits_cnt++] = hash;
+}
+
+/* The label's letters; the longest ending that is known counts. */
+static void
+look_at_label(struct text_facts *f)
+{
+    uint8_t s[STOCK_LABEL_MAX];
+    size_t len = 0;
+    for (uint32_t i = 0; i < f->label_len; i++) {
+        uint8_t c = f->label[i];
+        c = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+        if (c >= 'a' && c <= 'z')
+            s[len++] = c;
+    }
+    for (size_t i = 0; i < len; i++)
+        for (size_t j = 0; j < sizeof(endings) / sizeof(endings[0]); j++) {
+            bool is_whole = endings[j][0] == '^';
+            if ((!is_whole || i == 0) && ending_matches(endings[j] + is_whole, s + i, len - i)) {
+                note(f, s + i, len - i);
+                return;
+            }
+        }
+}
+
+static bool
+is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static void
+put_label(struct text_facts *f, uint8_t c)
+{
+    if (c == '\n') {
+        f->stock = STOCK_LINE_START;
+    } else if (c == ':') {
+        f->stock = f->label_raw_len >= 3 && !f->stock_is_long ? STOCK_VALUE : STOCK_REST;
+    } else if (f->label_raw_len < STOCK_LABEL_MAX) {
+        f->label[f->label_raw_len++] = c;
+        f->label_len = f->label_raw_len;
+    } else {
+        f->stock_is_long |= !is_space(c);
+    }
+}
+
+static void
+put(struct text_facts *f, uint8_t c)
+{
+    switch (f->stock) {
+    case STOCK_LINE_START:
+        if (is_space(c))
+            break;
+        f->stock = c == ':' ? STOCK_REST : STOCK_LABEL;
+        f->label_raw_len = 0;
+        f->stock_is_long = false;
+        if (c != ':')
+            put_label(f, c);
+        break;
+    case STOCK_LABEL:
+        put_label(f, c);
+        break;
+    case STOCK_VALUE:
+        if (is_space(c))
+            break;
+        look_at_label(f);
+        f->stock = STOCK_REST;
+        break;
+    case STOCK_REST:
+        if (c == '\n')
+            f->stock = STOCK_LINE_START;
+        break;
+    }
+}
+
+void
+text_facts_plain(struct text_facts *f, const uint8_t *octets, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        put(f, octets[i]);
+}
+
+void
+text_facts_end(struct text_facts *f)
+{
+    f->stock = STOCK_LINE_START;
+}
