@@ -1,0 +1,794 @@
+/* Which shape of which product means what. See received_private.h.
+ *
+ * Forms are tried in order: products that give themselves away and put words in places of their own
+ * come first, then the families (sendmail, qmail, ..), then whatever names an address at all. A
+ * form sets only what it knows; what the clauses found elsewhere in the line stays. */
+#include <string.h>
+
+#include "scan/ip_text.h"
+#include "scan/received_private.h"
+
+typedef enum received_kind form_fn(const struct shape *s, struct handover *h);
+
+/* The i-th group has that kind. */
+static bool
+is_group(const struct shape *s, unsigned i, enum group_kind kind)
+{
+    return i < s->cnt && s->group[i].kind == kind;
+}
+
+/* "([ip])" and nothing else between the parentheses. */
+static bool
+is_bare_bracket(const struct shape *s, unsigned i)
+{
+    const struct group *g = &s->group[i];
+
+    return is_group(s, i, GROUP_IP) && g->is_bracketed && !g->has_ident && !g->has_port &&
+           !g->is_spaced && g->extra.len == 0;
+}
+
+/* The groups end right before by, and something follows by's word. */
+static bool
+is_whole(const struct shape *s, unsigned group_cnt)
+{
+    return s->is_by_next && s->cnt == group_cnt && s->by.len > 0 && s->after.len > 0;
+}
+
+static bool
+has_by(const struct shape *s)
+{
+    return s->by.len > 0 && s->after.len > 0;
+}
+
+static enum received_kind
+take(struct handover *h, struct span ip, struct span by)
+{
+    h->ip = ip;
+    h->by = by;
+    return RECEIVED_RELAY;
+}
+
+static enum received_kind
+take_helo(struct handover *h, struct span helo, struct span ip, struct span by)
+{
+    h->helo = helo;
+    return take(h, ip, by);
+}
+
+/* The octets behind "helo=" up to a blank. */
+static void
+take_sub(struct span sub, const char *key, size_t min, struct span *out)
+{
+    size_t off;
+
+    while (text_find(sub, key, &off)) {
+        sub = text_from(sub, off + strlen(key));
+        if (text_word_len(sub) >= min) {
+            *out = text_cut(sub, 0, text_word_len(sub));
+            return;
+        }
+    }
+}
+
+static enum received_kind
+form_squirrelmail(const struct shape *s, struct handover *h)
+{
+    struct span ip;
+
+    if ((!text_has(s->text, " (SquirrelMail authenticated user ") &&
+         !text_has(s->text, " (NaSMail authenticated user ")) ||
+        !text_starts(s->after, " with HTTP") || !ip_text_find(s->text, &ip))
+        return RECEIVED_UNREAD;
+    return take(h, ip, s->by);
+}
+
+static enum received_kind
+form_aol_webmail(const struct shape *s, struct handover *h)
+{
+    size_t open, close;
+
+    if (!text_has(s->text, "aol.com") || !ip_text_is(s->first) || !is_whole(s, 0) ||
+        !text_starts(s->after, " (") || !text_find(s->after, ")", &close) ||
+        !text_find(s->after, ") with HTTP (WebMailUI)", &open) || open != close ||
+        !ip_text_is(text_cut(s->after, 2, close - 2)))
+        return RECEIVED_UNREAD;
+    return take(h, s->first, s->by);
+}
+
+/* Microsoft's MTAs never look up the client's name. */
+static enum received_kind
+form_smtpsvc(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len > 0 && is_whole(s, 1) && is_group(s, 0, GROUP_IP) && g->is_bracketed &&
+        !g->has_ident && !g->has_port && !g->is_spaced && g->extra.len <= 40 &&
+        text_starts(s->after, " with Microsoft SMTPSVC"))
+        return take_helo(h, s->first, g->ip, s->by);
+    if (text_starts(s->text, "mail pickup service by ") &&
+        text_is(s->after, " with Microsoft SMTPSVC"))
+        return RECEIVED_SKIP;
+    return RECEIVED_UNREAD;
+}
+
+static bool
+is_version(struct span s)
+{
+    unsigned dots = 0;
+    size_t i;
+
+    for (i = 0; i < s.len && s.ptr[i] != ' '; i++) {
+        bool is_dot = s.ptr[i] == '.';
+
+        if ((!is_dot && (s.ptr[i] < '0' || s.ptr[i] > '9')) ||
+            (is_dot && (i == 0 || s.ptr[i - 1] == '.')))
+            return false;
+        dots += is_dot;
+    }
+    return dots == 3 && s.ptr[i - 1] != '.';
+}
+
+/* " with mapi id 15.20.1943.023": an Exchange server, of whose line the id is no id. */
+static bool
+is_exchange(struct span text)
+{
+    size_t off, close;
+    struct span rest;
+
+    if (text_find(text, " with Microsoft SMTP Server ", &off))
+        rest = text_from(text, off + 28);
+    else if (text_find(text, " with mapi id ", &off))
+        rest = text_from(text, off + 14);
+    else
+        return false;
+    if (text_starts(rest, "(") && text_find(rest, ") ", &close))
+        rest = text_from(rest, close + 2);
+    return is_version(rest);
+}
+
+static enum received_kind
+form_exchange(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+    struct span ip;
+    size_t len;
+
+    if (s->first.len == 0 || !is_whole(s, 1))
+        return RECEIVED_UNREAD;
+    ip = text_from(g->text, text_starts(g->text, "[") ? 1 : 0);
+    len = ip.len == 0 ? 0 : ip_text_at(ip, 0);
+    if (len == 0 || (len < ip.len && ip.ptr[len] != ']' && ip.ptr[len] != '%'))
+        return RECEIVED_UNREAD;
+    h->id = (struct span){NULL, 0};
+    return take_helo(h, s->first, text_cut(ip, 0, len), s->by);
+}
+
+static bool
+is_port(struct span s)
+{
+    for (size_t i = 1; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9')
+            return false;
+    }
+    return s.len > 1 && s.ptr[0] == ':';
+}
+
+static struct span
+angle(struct span s, const char *key, struct span otherwise)
+{
+    size_t off, close;
+
+    if (!text_find(s, key, &off))
+        return otherwise;
+    s = text_from(s, off + strlen(key));
+    return text_find(s, ">", &close) && close > 0 && close <= text_word_len(s)
+               ? text_cut(s, 0, close)
+               : otherwise;
+}
+
+static enum received_kind
+form_xmail(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+    struct span none = {NULL, 0};
+
+    if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !is_port(g->extra) ||
+        !text_has(s->after, " with [XMail"))
+        return RECEIVED_UNREAD;
+    h->id = angle(s->text, " id <", h->id);
+    h->envfrom = angle(s->text, " from <", h->has_envfrom ? h->envfrom : none);
+    h->has_envfrom = h->envfrom.len > 0;
+    return take_helo(h, s->first, g->ip, s->by);
+}
+
+static enum received_kind
+form_ecelerity(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (!is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !g->has_port)
+        return RECEIVED_UNREAD;
+    if (s->first.len == 0 && text_starts(g->extra, " helo="))
+        return take_helo(h, text_from(g->extra, 6), g->ip, s->by);
+    return s->first.len > 0 && g->extra.len == 0 ? take(h, g->ip, s->by) : RECEIVED_UNREAD;
+}
+
+/* Exim's form can be scripted: what the usual three do not explain is read in pieces. */
+static enum received_kind
+exim_pieces(const struct shape *s, struct handover *h)
+{
+    h->rdns = s->first.len > 0 ? s->first : h->rdns;
+    for (unsigned i = 0; i < s->cnt; i++) {
+        const struct group *g = &s->group[i];
+
+        if (g->kind == GROUP_SQUARE && g->extra.len == 0 && h->ip.len == 0)
+            h->ip = g->ip;
+        else if (g->kind != GROUP_SQUARE && i + 1 < s->cnt &&
+                 text_word_len(g->text) == g->text.len && g->text.len > 0)
+            h->helo = g->text;
+    }
+    if (!has_by(s))
+        return RECEIVED_UNREAD;
+    h->by = s->by;
+    return h->ip.len > 0 ? RECEIVED_RELAY : RECEIVED_UNREAD;
+}
+
+static enum received_kind
+form_exim(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+    size_t off;
+
+    if (text_find(s->text, " with local", &off) &&
+        (text_starts(text_from(s->text, off + 11), " ") ||
+         text_starts(text_from(s->text, off + 11), "-")))
+        return RECEIVED_SKIP;
+    if (!s->is_by_next || !has_by(s))
+        return exim_pieces(s, h);
+    if (s->cnt == 1 && g->kind != GROUP_SQUARE && text_starts(s->first, "[") &&
+        ip_text_is(text_cut(s->first, 1, s->first.len - 2)) &&
+        s->first.ptr[s->first.len - 1] == ']') {
+        take_sub(g->text, "helo=", 1, &h->helo);
+        take_sub(g->text, "ident=", 0, &h->ident);
+        return take(h, text_cut(s->first, 1, s->first.len - 2), s->by);
+    }
+    if (s->cnt > 0 && s->first.len > 0 && g->kind == GROUP_IP && g->is_bracketed && !g->has_ident &&
+        !g->has_port) {
+        h->rdns = s->first;
+        h->helo = s->first;
+        take_sub(g->extra, "helo=", 1, &h->helo);
+        take_sub(g->extra, "ident=", 0, &h->ident);
+        return take(h, g->ip, s->by);
+    }
+    if (s->cnt == 1 && s->first.len > 0 && g->kind == GROUP_SQUARE && !g->has_port &&
+        (g->extra.len == 0 || is_port(g->extra))) {
+        h->rdns = s->first;
+        return take_helo(h, s->first, g->ip, s->by);
+    }
+    return exim_pieces(s, h);
+}
+
+static enum received_kind
+form_postfix(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len == 0 || !is_whole(s, 1) || g->has_port || g->extra.len > 0 ||
+        (g->kind != GROUP_NAME_IP && g->kind != GROUP_TIGHT))
+        return RECEIVED_UNREAD;
+    h->has_lookup = true;
+    h->rdns = g->name;
+    return take_helo(h, s->first, g->ip, s->by);
+}
+
+static enum received_kind
+form_plain_address(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len == 0 || !s->is_by_next || s->cnt != 1 || !is_group(s, 0, GROUP_IP) ||
+        g->has_port || g->has_ident || g->extra.len > 0 || s->by.len == 0)
+        return RECEIVED_UNREAD;
+    return take_helo(h, s->first, g->ip, s->by);
+}
+
+/* Products that a word of theirs gives away. */
+static enum received_kind
+form_product(const struct shape *s, struct handover *h)
+{
+    if (text_has(s->text, " SMTPSVC"))
+        return form_smtpsvc(s, h);
+    if (is_exchange(s->text))
+        return form_exchange(s, h);
+    if (text_has(s->text, "[XMail "))
+        return form_xmail(s, h);
+    if (text_has(s->text, "(ecelerity"))
+        return form_ecelerity(s, h);
+    if (text_has(s->text, "Exim"))
+        return form_exim(s, h);
+    if (text_has(s->text, " (Postfix) with"))
+        return form_postfix(s, h);
+    if (text_has(s->text, "(Scalix SMTP Relay") && s->cnt > 0 && !s->group[0].is_bracketed)
+        return form_plain_address(s, h);
+    if (text_has(s->text, " (Lotus Domino ") && is_bare_bracket(s, 0) &&
+        text_starts(s->after, " (Lotus"))
+        return form_plain_address(s, h);
+    return RECEIVED_UNREAD;
+}
+
+/* "1.2.3.4 ([1.2.3.4]) by webmail (IMP) with HTTP" */
+static enum received_kind
+form_http(const struct shape *s, struct handover *h)
+{
+    if (!text_has(s->text, "with HTTP") || !ip_text_is(s->first) || !s->is_by_next || s->cnt != 1 ||
+        !is_bare_bracket(s, 0) || s->by.len == 0)
+        return RECEIVED_UNREAD;
+    return take(h, s->first, s->by);
+}
+
+/* "IDENT:user@name" and "user@name": RFC 1413's answer stands before the name. */
+static void
+split_ident(struct handover *h)
+{
+    const uint8_t *at;
+    bool is_marked = text_starts(h->rdns, "IDENT:");
+
+    for (unsigned i = 0; i < 1u + is_marked; i++) {
+        size_t skip = i == 0 && is_marked ? 6 : 0;
+
+        at = h->rdns.len == 0 ? NULL : memchr(h->rdns.ptr, '@', h->rdns.len);
+        if (at == NULL)
+            return;
+        h->ident = text_cut(h->rdns, skip, (size_t)(at - h->rdns.ptr) - skip);
+        h->rdns = text_from(h->rdns, (size_t)(at - h->rdns.ptr) + 1);
+    }
+}
+
+/* "helo (rdns [ip] (may be forged)) (authenticated) by mx (8.12.8)": sendmail. */
+static enum received_kind
+form_sendmail(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len == 0 || !is_group(s, 0, GROUP_NAME_IP) || g->has_port || s->by.len == 0 ||
+        !s->is_after_paren || !text_starts(s->after, " (") || text_starts(s->after, " (qmail-"))
+        return RECEIVED_UNREAD;
+    h->has_lookup = true;
+    h->rdns = g->name;
+    split_ident(h);
+    return take_helo(h, s->first, g->ip, s->by);
+}
+
+/* "rdns ([ip] helo=helo) by mx with ": Exim that hides its name. */
+static enum received_kind
+form_exim_unnamed(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !g->is_bracketed ||
+        g->has_ident || g->has_port || !text_starts(g->extra, " helo=") ||
+        text_word_len(text_from(g->extra, 1)) + 1 != g->extra.len ||
+        !text_starts(s->after, " with "))
+        return RECEIVED_UNREAD;
+    h->rdns = s->first;
+    return take_helo(h, text_from(g->extra, 6), g->ip, s->by);
+}
+
+/* "helo (name[ip]) by mx ": AT&T and others. */
+static enum received_kind
+form_tight(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_TIGHT) || g->has_port)
+        return RECEIVED_UNREAD;
+    if (!text_starts(g->name, "<unknown") || g->name.ptr[g->name.len - 1] != '>') {
+        h->has_lookup = true;
+        h->rdns = g->name;
+    }
+    return take_helo(h, s->first, g->ip, s->by);
+}
+
+/* "helo (ident@[ip]) by mx (8.12.8)": sendmail found no name. */
+static enum received_kind
+form_sendmail_ident(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len == 0 || !is_group(s, 0, GROUP_IP) || !g->has_ident || !g->is_bracketed ||
+        g->has_port || !s->is_after_paren || !text_starts(s->after, " ("))
+        return RECEIVED_UNREAD;
+    h->has_lookup = true;
+    h->ident = g->ident;
+    return take_helo(h, s->first, g->ip, s->by);
+}
+
+static enum received_kind
+form_hotmail(const struct shape *s, struct handover *h)
+{
+    static const char tail[] = ".hotmail.msn.com";
+    size_t len = sizeof tail - 1;
+
+    if (!has_by(s) || s->by.len <= len || !text_is(text_from(s->by, s->by.len - len), tail))
+        return RECEIVED_UNREAD;
+    h->by = s->by;
+    h->ip = ip_text_is(s->first) ? s->first : h->ip;
+    return RECEIVED_RELAY;
+}
+
+static bool
+is_smtp(struct span after)
+{
+    return text_starts(after, " with SMTP") || text_starts(after, " with ESMTP");
+}
+
+/* What follows by's comment "(..)". */
+static struct span
+behind_comment(struct span after)
+{
+    size_t close;
+
+    return text_starts(after, " (") && text_find(after, ")", &close) ? text_from(after, close + 1)
+                                                                     : (struct span){NULL, 0};
+}
+
+static enum received_kind
+take_rdns_helo(const struct shape *s, struct handover *h, const struct group *ip)
+{
+    h->rdns = s->first;
+    return take_helo(h, s->group[0].name, ip->ip, s->by);
+}
+
+/* "rdns (HELO helo) (ip)", qpsmtpd's, GMX's with [ip], Zimbra's with LHLO: no word on whether rdns
+ * was looked up. */
+static enum received_kind
+form_helo_pair(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[1];
+    struct span behind = behind_comment(s->after);
+    bool is_pair = s->first.len > 0 && is_whole(s, 2) && !g->has_port && !g->has_ident &&
+                   g->extra.len == 0 && text_word_len(s->group[0].name) == s->group[0].name.len;
+    bool is_plain = is_pair && g->kind == GROUP_IP && !g->is_bracketed;
+
+    if (is_plain && is_group(s, 0, GROUP_HELO) && text_starts(s->after, " (qpsmtpd/") &&
+        is_smtp(behind))
+        return take_rdns_helo(s, h, g);
+    if (is_plain && is_group(s, 0, GROUP_LHLO) && text_starts(s->after, " with LMTP"))
+        return take_rdns_helo(s, h, g);
+    if (is_pair && g->kind == GROUP_SQUARE && is_group(s, 0, GROUP_HELO) && is_smtp(behind))
+        return take_rdns_helo(s, h, g);
+    return RECEIVED_UNREAD;
+}
+
+/* "with .. SMTP" or "with .. QMQP" and no " id " behind: qmail does not write ids. */
+static bool
+is_qmail_protocol(struct span after)
+{
+    size_t off = 0;
+
+    if (text_starts(after, " (")) {
+        if (!text_find(after, ") with ", &off))
+            return false;
+        after = text_from(after, off + 1);
+    }
+    if (!text_starts(after, " with "))
+        return false;
+    for (after = text_from(after, 5); after.len > 5; after = text_from(after, off)) {
+        if ((text_starts(after, " SMTP") || text_starts(after, " QMQP")) &&
+            !text_starts(text_from(after, 5), " id "))
+            return true;
+        off = 1 + text_word_len(text_from(after, 1));
+    }
+    return false;
+}
+
+/* "rdns (HELO helo) (ident@ip) (envelope-sender <x>) by mx with SMTP"; without HELO, it was the
+ * rdns. The rdns comes from tcpserver: "unknown" says nothing about a lookup. */
+static enum received_kind
+form_qmail(const struct shape *s, struct handover *h)
+{
+    unsigned ip_at = is_group(s, 0, GROUP_HELO) ? 1 : 0;
+    const struct group *g = &s->group[ip_at];
+    bool has_sender =
+        s->cnt == ip_at + 2 && text_starts(s->group[ip_at + 1].text, "envelope-sender <");
+
+    if (s->first.len == 0 || !s->is_by_next || s->by.len == 0 || s->cnt != ip_at + 1 + has_sender ||
+        g->kind != GROUP_IP || g->has_port || g->is_spaced || g->extra.len > 0 ||
+        !is_qmail_protocol(s->after))
+        return RECEIVED_UNREAD;
+    if (ip_at == 1 && (text_has(s->group[0].name, " ") || text_has(s->group[0].name, "(")))
+        return RECEIVED_UNREAD;
+    h->rdns = s->first;
+    h->has_lookup = !text_is(s->first, "unknown");
+    h->ident = g->ident;
+    take_helo(h, ip_at == 1 ? s->group[0].name : s->first, g->ip, s->by);
+    if (!h->has_lookup)
+        h->rdns = (struct span){NULL, 0};
+    return RECEIVED_RELAY;
+}
+
+/* "helo ( [ip]) as user by mx ": no telling what the first word is. */
+static enum received_kind
+form_spaced(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len == 0 || !is_group(s, 0, GROUP_IP) || !g->is_spaced || !g->is_bracketed ||
+        g->has_port || g->extra.len > 0 || !has_by(s))
+        return RECEIVED_UNREAD;
+    return take(h, g->ip, s->by);
+}
+
+/* Nothing before the group: "(helo [ip]) by mx ", "([ip]) by mx ", "(ip) by mx ". */
+static enum received_kind
+form_nameless(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len > 0 || !is_whole(s, 1) || g->has_port || g->extra.len > 0)
+        return RECEIVED_UNREAD;
+    if (g->kind == GROUP_NAME_IP)
+        return take_helo(h, g->name, g->ip, s->by);
+    return g->kind == GROUP_IP && !g->has_ident && !g->is_spaced ? take(h, g->ip, s->by)
+                                                                 : RECEIVED_UNREAD;
+}
+
+/* The address of a first word "[ip]" or "[ip]tail". */
+static bool
+first_bracketed(const struct shape *s, struct span *ip, struct span *tail)
+{
+    const uint8_t *close =
+        s->first.len < 3 || s->first.ptr[0] != '[' ? NULL : memchr(s->first.ptr, ']', s->first.len);
+
+    if (close == NULL)
+        return false;
+    *ip = text_cut(s->first, 1, (size_t)(close - s->first.ptr) - 1);
+    *tail = text_from(s->first, ip->len + 2);
+    return ip_text_is(*ip);
+}
+
+/* "[ip] by mx " */
+static enum received_kind
+form_address(const struct shape *s, struct handover *h)
+{
+    struct span ip, tail;
+
+    if (!is_whole(s, 0) || !first_bracketed(s, &ip, &tail) || tail.len > 0)
+        return RECEIVED_UNREAD;
+    return take(h, ip, s->by);
+}
+
+/* "helo [ip] by mx [ip] with ", "helo [(ip)] by mx (ip) ": MDaemon; the first looks up. */
+static enum received_kind
+form_mdaemon(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+    struct span own = text_from(s->after, 1);
+    size_t close;
+
+    if (s->first.len == 0 || !is_whole(s, 1))
+        return RECEIVED_UNREAD;
+    if (g->kind == GROUP_SQUARE && !g->has_port && g->extra.len == 0 && text_starts(own, "[") &&
+        text_find(own, "] with ", &close) && ip_text_is(text_cut(own, 1, close - 1))) {
+        h->has_lookup = true;
+        return take_helo(h, s->first, g->ip, s->by);
+    }
+    if (text_starts(g->text, "[(") && text_find(g->text, ")]", &close) &&
+        close + 2 == g->text.len && ip_text_is(text_cut(g->text, 2, close - 2)) &&
+        text_starts(own, "("))
+        return take_helo(h, s->first, text_cut(g->text, 2, close - 2), s->by);
+    return RECEIVED_UNREAD;
+}
+
+/* "helo [ip] by mx " */
+static enum received_kind
+form_square(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len == 0 || !is_whole(s, 1) || g->kind != GROUP_SQUARE || g->has_port ||
+        g->extra.len > 0)
+        return RECEIVED_UNREAD;
+    return take_helo(h, s->first, g->ip, s->by);
+}
+
+/* "helo ([ip]) by mx (", "helo ([ip]) .. by mx ", "helo ([ip:port]) .. by mx ": looked up, no name.
+ */
+static enum received_kind
+form_bracket(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len == 0 || !is_group(s, 0, GROUP_IP) || !g->is_bracketed || g->has_ident ||
+        g->is_spaced || g->extra.len > 0 || !has_by(s))
+        return RECEIVED_UNREAD;
+    h->has_lookup = true;
+    return take_helo(h, s->first, g->ip, s->by);
+}
+
+/* "helo (rdns [ip]) .. by mx": sendmail's form, by whomever. */
+static enum received_kind
+form_name_ip(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+    struct span by = s->by;
+
+    if (s->first.len == 0 || !is_group(s, 0, GROUP_NAME_IP) || g->has_port || g->extra.len > 0)
+        return RECEIVED_UNREAD;
+    while (by.len > 0 && !text_is_word_char(by.ptr[by.len - 1]))
+        by.len--;
+    if (by.len == 0)
+        return RECEIVED_UNREAD;
+    h->has_lookup = !text_is(g->name, "softdnserr"); /* courier: the lookup failed */
+    if (h->has_lookup)
+        h->rdns = g->name;
+    return take_helo(h, s->first, g->ip, by);
+}
+
+static enum received_kind
+form_fetched(const struct shape *s, struct handover *h)
+{
+    (void)h;
+    return text_has(s->text, "with POP3") || text_has(s->text, "with IMAP") ? RECEIVED_FETCHED
+                                                                            : RECEIVED_UNREAD;
+}
+
+/* qmail's order with more words before by. */
+static enum received_kind
+form_qmailish(const struct shape *s, struct handover *h)
+{
+    unsigned ip_at = is_group(s, 0, GROUP_HELO) ? 1 : 0;
+    const struct group *g = &s->group[ip_at];
+
+    if (s->first.len == 0 || !is_group(s, ip_at, GROUP_IP) || g->has_port || g->is_spaced ||
+        g->extra.len > 0 || !has_by(s))
+        return RECEIVED_UNREAD;
+    h->has_lookup = true;
+    h->rdns = s->first;
+    h->ident = g->ident;
+    return take_helo(h, ip_at == 1 ? s->group[0].name : s->first, g->ip, s->by);
+}
+
+static enum received_kind
+take_rdns(struct handover *h, struct span rdns, struct span ip, struct span by, bool has_lookup)
+{
+    h->rdns = rdns;
+    h->has_lookup = has_lookup;
+    return take(h, ip, by);
+}
+
+/* smap: "rdns(ip) by mx ", "rdns(ip, HELO helo) by mx via smap "; Obtuse smtpd: "rdns(ip), claiming
+ * to be "helo" via SMTP by mx,". The helo of a line that names none may be a clause's. */
+static enum received_kind
+form_firewall(const struct shape *s, struct handover *h)
+{
+    const uint8_t *open = s->first.len == 0 ? NULL : memrchr(s->first.ptr, '(', s->first.len);
+    size_t name_len = open == NULL ? 0 : (size_t)(open - s->first.ptr), close;
+    struct span rdns = text_cut(s->first, 0, name_len), by = s->by, ip, behind;
+    bool is_smap = text_starts(s->after, " via smap ");
+
+    behind = text_from(s->text, name_len + 1);
+    ip = text_cut(behind, 0, name_len == 0 || behind.len == 0 ? 0 : ip_text_at(behind, 0));
+    behind = text_from(behind, ip.len);
+    if (ip.len == 0 || by.len == 0)
+        return RECEIVED_UNREAD;
+    if (text_starts(behind, ") by ") && s->after.len > 0)
+        return take_rdns(h, rdns, ip, by, is_smap);
+    if (is_smap && (text_starts(behind, ", HELO ") || text_starts(behind, ", EHLO ")) &&
+        text_find(behind, ")", &close)) {
+        h->helo = text_cut(behind, 7, close - 7);
+        return take_rdns(h, rdns, ip, by, true);
+    }
+    if (!text_starts(behind, ")") || by.ptr[by.len - 1] != ',')
+        return RECEIVED_UNREAD;
+    by.len--;
+    h->helo = (struct span){NULL, 0};
+    if (text_starts(behind, "), claiming to be \"")) {
+        behind = text_from(behind, 18);
+        h->helo = text_cut(behind, 0, text_find(behind, "\"", &close) ? close : 0);
+    }
+    return take_rdns(h, rdns, ip, by, !text_is(rdns, "UNKNOWN"));
+}
+
+/* "rdns (HELO helo) (user@ip with plain) by mx with " */
+static enum received_kind
+form_yahoo(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[s->cnt == 2 ? 1 : 0];
+
+    if (s->first.len == 0 || !s->is_by_next || s->cnt == 0 || s->cnt > 2 || g->kind != GROUP_IP ||
+        g->is_bracketed || g->is_spaced || !text_starts(s->after, " with "))
+        return RECEIVED_UNREAD;
+    if (s->cnt == 2 && is_group(s, 0, GROUP_HELO)) {
+        h->has_lookup = true;
+        h->ident = g->ident;
+        return take_rdns_helo(s, h, g);
+    }
+    if (s->cnt == 1 && g->has_ident && text_is(g->extra, " with login") &&
+        text_has(s->by, ".yahoo.com"))
+        return take_helo(h, s->first, g->ip, s->by);
+    return RECEIVED_UNREAD;
+}
+
+/* "[ip] (account user HELO helo) by mx (", "[ip]:port (HELO helo) by mx ", "ip (HELO helo) by mx ",
+ * "[ip] (helo=helo ident=x) by mx ", "ip (Squirrel ..) by mx with ", "ip by mx with ". */
+static enum received_kind
+form_address_first(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+    struct span ip = s->first, tail = {NULL, 0};
+    bool is_bracketed = first_bracketed(s, &ip, &tail), is_helo = is_group(s, 0, GROUP_HELO);
+    size_t off;
+
+    if (!is_whole(s, s->cnt) || s->cnt > 1 || (!is_bracketed && !ip_text_is(s->first)))
+        return RECEIVED_UNREAD;
+    if (is_bracketed && s->cnt == 1 && tail.len == 0 && text_starts(s->after, " (") &&
+        text_starts(g->text, "account ") && text_find(g->text, " HELO ", &off))
+        return take_helo(h, text_from(g->text, off + 6), ip, s->by);
+    if (is_helo)
+        return take_helo(h, g->name, ip, s->by);
+    if (is_bracketed && s->cnt == 1 && tail.len == 0) {
+        take_sub(g->text, "helo=", 1, &h->helo);
+        take_sub(g->text, "ident=", 0, &h->ident);
+        return take(h, ip, s->by);
+    }
+    if (is_bracketed || (s->cnt == 1 && (g->text.len < 2 || (g->text.ptr[0] | 0x20) < 'a' ||
+                                         (g->text.ptr[0] | 0x20) > 'z')))
+        return RECEIVED_UNREAD;
+    if (text_starts(s->after, " with ") ||
+        (s->cnt == 0 && (text_starts(s->after, " (SMTPL") || text_starts(s->after, " (InterScan"))))
+        return take(h, ip, s->by);
+    return RECEIVED_UNREAD;
+}
+
+/* "helo ([ip] verified) by mx (CommuniGate Pro", "helo ([ip] [ip]) by mx with " */
+static enum received_kind
+form_bracket_extra(const struct shape *s, struct handover *h)
+{
+    const struct group *g = &s->group[0];
+
+    if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !g->is_bracketed ||
+        g->has_ident || g->has_port)
+        return RECEIVED_UNREAD;
+    if (text_has(s->text, " (CommuniGate Pro") && text_is(g->extra, " verified") &&
+        text_starts(s->after, " (")) {
+        h->has_lookup = true;
+        h->rdns = s->first;
+        return take_helo(h, s->first, g->ip, s->by);
+    }
+    if (text_starts(g->extra, " [") && g->extra.ptr[g->extra.len - 1] == ']' &&
+        text_word_len(text_from(g->extra, 1)) + 1 == g->extra.len &&
+        text_starts(s->after, " with "))
+        return take_helo(h, s->first, g->ip, s->by);
+    return RECEIVED_UNREAD;
+}
+
+/* What relays_add_originating makes of a webmail's field. */
+static enum received_kind
+form_originating(const struct shape *s, struct handover *h)
+{
+    struct span ip = text_from(s->text, 18), none = {NULL, 0};
+
+    return text_starts(s->text, "X-Originating-IP: ") && ip_text_is(ip) ? take(h, ip, none)
+                                                                        : RECEIVED_UNREAD;
+}
+
+enum received_kind
+received_form(const struct shape *s, struct handover *h)
+{
+    static form_fn *const forms[] = {
+        form_squirrelmail, form_aol_webmail,   form_product,        form_http,     form_sendmail,
+        form_exim_unnamed, form_tight,         form_sendmail_ident, form_hotmail,  form_helo_pair,
+        form_qmail,        form_spaced,        form_nameless,       form_address,  form_mdaemon,
+        form_bracket,      form_name_ip,       form_fetched,        form_qmailish, form_firewall,
+        form_yahoo,        form_address_first, form_bracket_extra,  form_square,   form_originating,
+    };
+
+    for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        enum received_kind kind = forms[i](s, h);
+
+        if (kind != RECEIVED_UNREAD)
+            return kind;
+    }
+    return RECEIVED_UNREAD;
+}
