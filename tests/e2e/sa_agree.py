@@ -1,140 +1,202 @@
 #!/usr/bin/env python3
 """Weir and SpamAssassin over the same rules and mails must name the same rules.
 
-    tests/e2e/sa_agree.py WEIRCTL CORPUS_FOLDER [--mails N] [--rules FILE]
+    tests/e2e/sa_agree.py WEIRCTL CORPUS [--mails N] [--rules PATH] [--cache FOLDER] [--jobs N] [--json] [--all]
 
-Needs SpamAssassin's Perl modules (apt-get install spamassassin); without them it says so and exits 77.
-Every (mail, rule) pair that differs is counted by rule and shown with one mail. Exits 1 on a difference.
-Mails over 250 KB are left out: SpamAssassin cuts long bodies, Weir does not."""
+The rules are SpamAssassin's stock files if no PATH is given, the mails a spread of N below CORPUS (0: all). SpamAssassin
+is asked by sa_truth.py, which keeps its answers in the cache. Compared are the rules that Weir honours (weirctl
+rules lint --json): a pair is a rule and a mail in which either hits. Told are, for each kind of rule, the pairs, how
+many are equal and which of both hit alone; then every rule that differs, with the class of each difference and a mail
+to look at; then what share of spam and ham is over the threshold, for both.
+
+A class is one of CLASSES below, or found by the tool for a meta: one that reads a rule which differs in that mail, or
+which Weir does not honour. What has no class is `unexplained`, and counts.
+
+Exits 1 when a regex rule's agreement is below --least (99.5 %), 77 without SpamAssassin."""
 import argparse
 import collections
+import fnmatch
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 
-RULES = r"""
-header   H_SUBJ_FREE   Subject =~ /\bfree\b/i
-header   H_SUBJ_END    Subject =~ /[!?]$/
-header   H_SUBJ_START  Subject =~ /^Re:/
-header   H_SUBJ_CAPS   Subject =~ /^[^a-z]*$/
-header   H_SUBJ_RAW    Subject:raw =~ /=\?/
-header   H_FROM_NUM    From =~ /\d{3}/
-header   H_FROM_ADDR   From:addr =~ /^[^@]+\@[^@]+\.com$/i
-header   H_FROM_NAME   From:name =~ /^\w+ \w+$/
-header   H_TO_MISSING  To =~ /^$/
-header   H_TO_UNDISC   ToCc =~ /undisclosed/i
-header   H_NO_MUA      X-Mailer !~ /./
-header   H_MUA_UNSET   X-Mailer =~ /^UNSET$/ [if-unset: UNSET]
-header   H_HAS_LIST    exists:List-Id
-header   H_REPLY_TO    exists:Reply-To
-header   H_MSGID       MESSAGEID =~ /^<[^>]*\@/m
-header   H_MSGID_NOT   Message-ID !~ /^<.*>$/
-header   H_ALL_X       ALL =~ /^X-[A-Z][a-z]+: /m
-header   H_RCVD        Received =~ /by \S+ with E?SMTP/
-header   H_RCVD_TWO    Received =~ /from .*\n.*from /
-header   H_CT_HTML     Content-Type =~ /^text\/html/i
-body     B_CLICK       /\bclick here\b/i
-body     B_MONEY       /\$\d+(?:,\d{3})+/
-body     B_START       /^Dear /
-body     B_END         /regards,?$/im
-body     B_TWO         /remove.{1,40}list/i
-body     B_SPACE       / {2}/
-body     B_HIGH        /[\x80-\xff]{2}/
-rawbody  R_FONT        /<font[^>]*color/i
-rawbody  R_HREF        /href\s*=\s*"?http/i
-rawbody  R_LINE        /^-- $/m
-rawbody  R_EMPTY       /\n\n/
-full     F_BOUNDARY    /^Content-Type: multipart/mi
-full     F_BASE64      /Content-Transfer-Encoding: base64/i
-full     F_HOST        /localhost/
-meta     M_BOTH        H_SUBJ_FREE && B_CLICK
-meta     M_MIX         (B_MONEY || B_CLICK) && !H_HAS_LIST
-meta     M_NONE        H_RCVD && !NO_SUCH_RULE
-"""
+import sa_truth
 
-PERL = r"""
-use Mail::SpamAssassin;
-my ($file, $list) = @ARGV;
-open(my $r, '<', $file) or die; local $/; my $rules = <$r>; close $r;
-my $sa = Mail::SpamAssassin->new({ config_text => "use_bayes 0\nuse_auto_welcomelist 0\nskip_rbl_checks 1\n"
-    . "dns_available no\nbody_part_scan_size 0\nrawbody_part_scan_size 0\n"
-    . "loadplugin Mail::SpamAssassin::Plugin::Check\n$rules",
-    local_tests_only => 1, dont_copy_prefs => 1, require_rules => 0, userprefs_filename => '/dev/null' });
-$sa->init(1);
-open(my $l, '<', $list) or die; my @mails = split /\n/, <$l>; close $l;
-for my $path (@mails) {
-    open(my $f, '<', $path) or die; binmode $f; my $mail = <$f>; close $f;
-    my $m = $sa->parse($mail); my $status = $sa->check($m);
-    print join(' ', $path, sort split(/,/, $status->get_names_of_tests_hit())), "\n";
-    $status->finish; $m->finish;
-}
-"""
+KINDS = ("regex", "exists", "eval", "meta")
+
+# (rule, kind, who hits alone: weir, sa or *) -> (class, reason). The first that fits. Only what was looked at.
+CLASSES = []
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def have_spamassassin():
-    return subprocess.run(["perl", "-MMail::SpamAssassin", "-e1"], stderr=subprocess.DEVNULL).returncode == 0
+def weir_rules(weirctl, rules):
+    """{name: {"kind", "honoured", "text"}} of what lint says, and lint's own words."""
+    out = subprocess.run([weirctl, "rules", "lint", "--json", rules], stdout=subprocess.PIPE)
+    said = json.loads(out.stdout)
+    return {r["name"]: r for r in said["list"]}, said
 
 
-def pick(folder, count):
-    mails = sorted(os.path.join(d, f) for d, _, files in os.walk(folder) for f in files if f.endswith(".eml"))
-    mails = [m for m in mails if os.path.getsize(m) < 250_000 and " " not in m]
-    return mails[:: max(1, len(mails) // count)][:count]
+def weir_hits(weirctl, image, corpus, names, jobs):
+    """{name: (score, set of rules)}"""
+    found = {}
+    for at in range(0, len(names), 5000):
+        paths = {os.path.join(corpus, name): name for name in names[at:at + 5000]}
+        out = subprocess.run([weirctl, "scan", "--json", "--all-rules", "--jobs", str(jobs), "--rules", image, *paths],
+                             stdout=subprocess.PIPE, check=True)
+        for line in out.stdout.decode("utf-8", "replace").splitlines():
+            mail = json.loads(line)
+            found[paths[mail["file"]]] = (mail["score"], set(mail["rules"]) | set(mail["subrules"]))
+    return found
 
 
-def weir(weirctl, rules, mails):
-    hits = {}
-    out = subprocess.run([weirctl, "scan", "--json", "--rules", rules, *mails], stdout=subprocess.PIPE, check=True)
-    for line in out.stdout.decode("utf-8", "replace").splitlines():
-        judged = json.loads(line)
-        if "rules_total" not in judged: # else the list is cut (JUDGEMENT_RULES_MAX): nothing to compare
-            hits[judged["file"]] = set(judged["rules"])
-    return hits
+def class_of(rule, kind, who, differs, rules):
+    """The class of one difference in one mail, whose differing rules are `differs`."""
+    for glob, of_kind, of_who, name, _ in CLASSES:
+        if fnmatch.fnmatchcase(rule, glob) and of_kind in ("*", kind) and of_who in ("*", who):
+            return name
+    if kind == "meta":
+        reads = set(NAME.findall(rules[rule].get("text", ""))) - {rule}
+        if reads & differs:
+            return "reads a rule that differs"
+        if any(name in rules and not rules[name]["honoured"] for name in reads):
+            return "reads a rule that is not honoured"
+    return "unexplained"
 
 
-def spamassassin(rules, mails, folder):
-    with open(os.path.join(folder, "mails"), "w") as f:
-        f.write("\n".join(mails))
-    script = os.path.join(folder, "oracle.pl")
-    with open(script, "w") as f:
-        f.write(PERL)
-    out = subprocess.run(["perl", script, rules, os.path.join(folder, "mails")], stdout=subprocess.PIPE,
-                         check=True)
-    return {words[0]: set(words[1:]) for words in map(str.split, out.stdout.decode().splitlines())}
+class Kind:
+    def __init__(self):
+        self.rules = self.both = self.weir = self.sa = 0
+
+    def record(self):
+        pairs = self.both + self.weir + self.sa
+        return {"rules": self.rules, "pairs": pairs, "equal": self.both, "weir_alone": self.weir, "sa_alone": self.sa,
+                "agreement": 100.0 * self.both / pairs if pairs else 100.0}
+
+
+def kind_of(rule):
+    return "regex" if rule["kind"] not in ("exists", "eval", "meta") else rule["kind"]
+
+
+def compare(rules, ours, theirs):
+    """-> {kind: Kind}, {rule: {"kind", "weir", "sa", "classes", "example"}}"""
+    kinds = {kind: Kind() for kind in KINDS}
+    honoured = {name: kind_of(rule) for name, rule in rules.items() if rule["honoured"]}
+    for kind in honoured.values():
+        kinds[kind].rules += 1
+    table = {}
+    for mail, (_, hit) in ours.items():
+        truth = set(theirs[mail]["tests"]) | set(theirs[mail]["subtests"])
+        for rule in hit & truth & honoured.keys():
+            kinds[honoured[rule]].both += 1
+        differs = (hit ^ truth) & honoured.keys()
+        for rule in differs:
+            kind, who = honoured[rule], "weir" if rule in hit else "sa"
+            setattr(kinds[kind], who, getattr(kinds[kind], who) + 1)
+            row = table.setdefault(rule, {"kind": kind, "weir": 0, "sa": 0, "classes": collections.Counter(),
+                                          "example": {}})
+            row[who] += 1
+            row["classes"][class_of(rule, kind, who, differs, rules)] += 1
+            row["example"].setdefault(who, mail)
+    return kinds, table
+
+
+def shares(ours, theirs, threshold):
+    """How much of spam and ham is over the threshold, in percent, for both."""
+    found = {}
+    for name, prefixes in (("spam", ("sa-spam",)), ("ham", ("sa-easy-ham", "sa-hard-ham"))):
+        mails = [m for m in ours if m.startswith(prefixes)]
+        if mails:
+            found[name] = {"mails": len(mails),
+                           "weir": 100.0 * sum(ours[m][0] >= threshold for m in mails) / len(mails),
+                           "spamassassin": 100.0 * sum(theirs[m]["score"] >= threshold for m in mails) / len(mails)}
+    return found
+
+
+def print_table(rows):
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def print_report(report, wants_all):
+    print(f"{report['mails']} mails, {report['rules']['honoured']} of {report['rules']['defined']} rules honoured\n")
+    rows = [("KIND", "RULES", "PAIRS", "EQUAL", "WEIR ALONE", "SA ALONE", "AGREEMENT")]
+    for kind, r in report["kinds"].items():
+        rows.append((kind, r["rules"], r["pairs"], r["equal"], r["weir_alone"], r["sa_alone"], f"{r['agreement']:.3f} %"))
+    print_table(rows)
+    if report["classes"]:
+        print()
+        print_table([("PAIRS", "CLASS", "REASON")] + [(c["pairs"], name, c["reason"]) for name, c in report["classes"].items()])
+    rows = [("RULE", "KIND", "WEIR ALONE", "SA ALONE", "CLASS", "A MAIL")]
+    for rule, r in report["differences"].items():
+        rows.append((rule, r["kind"], r["weir"], r["sa"], ", ".join(f"{c} ({n})" for c, n in r["classes"].items()),
+                     next(iter(r["example"].values()))))
+    if len(rows) > 1:
+        print()
+        print_table(rows if wants_all else rows[:61])
+        if not wants_all and len(rows) > 61:
+            print(f"... and {len(rows) - 61} rules more (--all)")
+    for name, s in report["shares"].items():
+        print(f"\n{name} over {report['threshold']:g}: Weir {s['weir']:.1f} %, SpamAssassin {s['spamassassin']:.1f} % of {s['mails']}",
+              end="")
+    print()
+
+
+def make_report(rules, ours, theirs, threshold):
+    kinds, table = compare(rules, ours, theirs)
+    reasons = {entry[3]: entry[4] for entry in CLASSES}
+    classes = collections.Counter()
+    for row in table.values():
+        classes += row["classes"]
+    order = sorted(table, key=lambda rule: (KINDS.index(table[rule]["kind"]), -table[rule]["weir"] - table[rule]["sa"], rule))
+    return {"mails": len(ours), "threshold": threshold,
+            "rules": {"defined": len(rules), "honoured": sum(r["honoured"] for r in rules.values())},
+            "kinds": {name: kind.record() for name, kind in kinds.items()},
+            "classes": {name: {"pairs": n, "reason": reasons.get(name, "")} for name, n in classes.most_common()},
+            "differences": {rule: {**table[rule], "classes": dict(table[rule]["classes"])} for rule in order},
+            "shares": shares(ours, theirs, threshold)}
+
+
+def agree(weirctl, corpus, names, rules=sa_truth.STOCK, cache=None, jobs=1, threshold=5.0, say=lambda text: None):
+    """The report over these names below corpus."""
+    theirs = sa_truth.truth(corpus, names, rules, cache, jobs, say)
+    known, _ = weir_rules(weirctl, rules)
+    with tempfile.TemporaryDirectory() as folder:
+        image = os.path.join(folder, "rules.img")
+        subprocess.run([weirctl, "rules", "compile", rules, "-o", image], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       check=True)
+        ours = weir_hits(weirctl, image, corpus, names, jobs)
+    return make_report(known, ours, theirs, threshold)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("weirctl")
     parser.add_argument("corpus")
-    parser.add_argument("--mails", type=int, default=300)
-    parser.add_argument("--rules")
+    parser.add_argument("--mails", type=int, default=2000)
+    parser.add_argument("--rules", default=sa_truth.STOCK)
+    parser.add_argument("--cache")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--threshold", type=float, default=5.0)
+    parser.add_argument("--least", type=float, default=99.5)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--all", action="store_true", help="every rule that differs, not the first 60")
     args = parser.parse_args()
-    if not have_spamassassin():
+    if not sa_truth.is_installed():
         print("SpamAssassin is not installed")
         return 77
-    mails = pick(args.corpus, args.mails)
-    with tempfile.TemporaryDirectory() as folder:
-        rules = args.rules or os.path.join(folder, "rules.cf")
-        if not args.rules:
-            with open(rules, "w") as f:
-                f.write(RULES)
-        ours, theirs = weir(args.weirctl, rules, mails), spamassassin(rules, mails, folder)
-    more, less, example = collections.Counter(), collections.Counter(), {}
-    same = 0
-    print(f"{len(mails) - len(ours)} mails left out: more rules hit than Weir lists")
-    mails = [m for m in mails if m in ours]
-    for mail in mails:
-        same += len(ours[mail] & theirs[mail])
-        for rule in ours[mail] ^ theirs[mail]:
-            (more if rule in ours[mail] else less)[rule] += 1
-            example.setdefault(rule, mail)
-    for rule in sorted(more | less):
-        print(f"{rule}: weir alone {more[rule]}, SpamAssassin alone {less[rule]}, e.g. {example[rule]}")
-    differ = more.total() + less.total()
-    print(f"{len(mails)} mails, {same} hits agree, {differ} differ")
-    return 1 if differ else 0
+    report = agree(args.weirctl, args.corpus, sa_truth.choose(args.corpus, args.mails), args.rules, args.cache, args.jobs,
+                   args.threshold, lambda text: print(text, file=sys.stderr, flush=True))
+    if args.json:
+        json.dump(report, sys.stdout, indent=1)
+        print()
+    else:
+        print_report(report, args.all)
+    return 0 if report["kinds"]["regex"]["agreement"] >= args.least else 1
 
 
 if __name__ == "__main__":

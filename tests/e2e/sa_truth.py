@@ -86,6 +86,10 @@ def ask(rules, lines, cache):
         os.mkdir(state)
         for pre in glob.glob(SITE + "/*.pre"):
             shutil.copy(pre, site)
+        if os.path.isfile(rules): # of a folder SpamAssassin reads *.pre and then *.cf; a file it would read as *.pre
+            os.mkdir(os.path.join(folder, "rules"))
+            rules = shutil.copy(rules, os.path.join(folder, "rules", "rules.cf"))
+            rules = os.path.dirname(rules)
         with open(os.path.join(folder, "list"), "w") as f:
             f.write("\n".join(lines) + "\n")
         with open(os.path.join(folder, "list"), "rb") as f, open(os.path.join(folder, "err"), "w+b") as err:
