@@ -1,5 +1,5 @@
-/* Prints the leaves of mails as one JSON line each, for mime_truth.py: {"file","type","sha256","len"}.
- * The type is what the header says; octets are decoded. LF files are read as if they had come by SMTP. */
+/* Prints the leaves of mails as one JSON line each, for mime_truth.py: {"file","type","name","sha256","len"}.
+ * The type is what the header says; the name is its file name, UTF-8 in hex; octets are decoded. LF files are read as if they had come by SMTP. */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "scan/mime.h"
 
 static EVP_MD_CTX *ctx;
+static struct charset_set *charsets;
 static unsigned long long total;
 
 static void
@@ -25,8 +26,9 @@ digest(struct decoder *d, struct span data)
 }
 
 static void
-print_leaf(const char *path, const char *type, struct decoder *d)
+print_leaf(const char *path, const struct mime_part *part, struct decoder *d)
 {
+    const char *type = part->type;
     uint8_t out[DECODE_SLACK], md[32];
     size_t len = decoder_end(d, out);
 
@@ -35,6 +37,9 @@ print_leaf(const char *path, const char *type, struct decoder *d)
     printf("{\"file\":\"%s\",\"type\":\"", path);
     for (; *type; type++)
         printf(*type == '"' || *type == '\\' ? "\\%c" : "%c", *type);
+    printf("\",\"name\":\"");
+    for (size_t i = 0; i < part->name_len; i++)
+        printf("%02x", (uint8_t)part->name[i]);
     printf("\",\"len\":%llu,\"sha256\":\"", total + len);
     for (int i = 0; i < 32; i++)
         printf("%02x", md[i]);
@@ -46,7 +51,7 @@ dump(const char *path, const uint8_t *octets, size_t len)
 {
     static uint8_t top[HEADER_LEN_MAX], part[MIME_HEADER_BUF];
     static struct mime m;
-    struct mime_budget budget = {0, 0, NULL};
+    struct mime_budget budget = {0, 0, charsets};
     struct header h;
     struct decoder d;
     struct span data;
@@ -74,7 +79,7 @@ dump(const char *path, const uint8_t *octets, size_t len)
             } else if (n == MIME_DATA) {
                 digest(&d, data);
             } else if (n == MIME_END) {
-                print_leaf(path, mime_part(&m)->type, &d);
+                print_leaf(path, mime_part(&m), &d);
             }
         }
     }
@@ -85,6 +90,9 @@ main(int argc, char **argv)
 {
     (void)argc;
     ctx = EVP_MD_CTX_new();
+    charsets = charset_set_new();
+    if (!charsets)
+        return 1;
     for (char **path = argv + 1; *path; path++) {
         FILE *f = fopen(*path, "rb");
         if (!f) {
@@ -104,6 +112,7 @@ main(int argc, char **argv)
         dump(*path, buf, n);
         free(buf);
     }
+    charset_set_free(charsets);
     EVP_MD_CTX_free(ctx);
     return 0;
 }
