@@ -134,24 +134,33 @@ copy_latin1(struct span name, char *out)
     return true;
 }
 
-/* Fills h from an internationalized name. False if it is none; then h is as before. */
+/* Sets the text in lower case. False if it is empty or too long. */
+static bool
+set_text(struct host *h, struct span text)
+{
+    if (!text.len || text.len > HOST_LEN_MAX)
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        h->text[i] = lower(text.ptr[i]);
+    h->text[text.len] = 0;
+    h->len = (uint8_t)text.len;
+    return true;
+}
+
+/* A name that has octets over 0x7f. */
 static bool
 convert(struct span name, struct host *h)
 {
     char utf8[2 * NAME_LEN_MAX + 1];
     char *ascii = NULL;
+    bool is_utf8 = name.len <= NAME_LEN_MAX && copy_utf8(name, utf8);
 
-    if (name.len > NAME_LEN_MAX || (!copy_utf8(name, utf8) && !copy_latin1(name, utf8)))
-        return false;
+    if (name.len > NAME_LEN_MAX || (!is_utf8 && !copy_latin1(name, utf8)))
+        return set_text(h, name);
     /* UTS 46 without its transitional mapping (sharp s stays), as SpamAssassin asks for. */
     if (idn2_lookup_u8((const uint8_t *)utf8, (uint8_t **)&ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL))
-        return false;
-    size_t len = strlen(ascii);
-    bool fits = len && len <= HOST_LEN_MAX;
-    if (fits) {
-        memcpy(h->text, ascii, len + 1);
-        h->len = (uint8_t)len;
-    }
+        return set_text(h, is_utf8 ? (struct span){(const uint8_t *)utf8, strlen(utf8)} : name);
+    bool fits = set_text(h, (struct span){(const uint8_t *)ascii, strlen(ascii)});
     idn2_free(ascii);
     return fits;
 }
@@ -164,15 +173,7 @@ host_normalize(struct span name, struct host *h)
     memset(h, 0, offsetof(struct host, text) + 1);
     for (size_t i = 0; i < name.len; i++)
         all |= name.ptr[i];
-    if (all & 0x80 && convert(name, h))
-        return true;
-    if (!name.len || name.len > HOST_LEN_MAX)
-        return false;
-    for (size_t i = 0; i < name.len; i++)
-        h->text[i] = lower(name.ptr[i]);
-    h->text[name.len] = 0;
-    h->len = (uint8_t)name.len;
-    return true;
+    return all & 0x80 ? convert(name, h) : set_text(h, name);
 }
 
 bool
@@ -218,17 +219,19 @@ host_is_fqdn(struct span text)
 bool
 suffix_is_tld(const struct suffix_set *set, struct span label)
 {
-    char buf[LABEL_LEN_MAX + 1];
+    enum { TYPE = PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE };
+    char buf[3 + LABEL_LEN_MAX + 1] = "co.";
 
-    if (!label.len || label.len > LABEL_LEN_MAX)
+    if (label.len < 2 || label.len > LABEL_LEN_MAX)
         return false;
     for (size_t i = 0; i < label.len; i++) {
         if (!label.ptr[i] || label.ptr[i] == '.' || label.ptr[i] & 0x80)
             return false;
-        buf[i] = lower(label.ptr[i]);
+        buf[3 + i] = lower(label.ptr[i]);
     }
-    buf[label.len] = 0;
-    return psl_is_public_suffix2(set->psl, buf, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE);
+    buf[3 + label.len] = 0;
+    /* Nobody can register directly under "za": the list has no rule for it, but one for "co.za". */
+    return psl_is_public_suffix2(set->psl, buf + 3, TYPE) || psl_is_public_suffix2(set->psl, buf, TYPE);
 }
 
 /* Where the last SUFFIX_LABELS_MAX labels of the name begin. */

@@ -54,7 +54,7 @@ struct host {
 
 /* Lower case and A-labels, no more: true and *h with len and text set (its other members zero). False
  * when it is empty or too long. What cannot be an IDN (bad UTF-8 that is not Latin-1 either, RFC 5891) stays
- * as it is but for ASCII capitals, as in SpamAssassin's idn_to_ascii. */
+ * as it is but for ASCII capitals and wide dots, as in SpamAssassin's idn_to_ascii. */
 bool host_normalize(struct span name, struct host *h);
 
 /* host_normalize and everything else. One dot at the end is dropped. */

@@ -4,7 +4,7 @@
 
 #include "scan/url_private.h"
 
-_Static_assert(URL_ARENA_LEN <= 65536, "url_string.off");
+_Static_assert(URL_LEN_MAX <= UINT16_MAX, "url_string.len");
 _Static_assert(URL_STRING_MAX * 4 <= URL_INDEX_LEN * 3, "a probe ends soon");
 _Static_assert((URL_INDEX_LEN & (URL_INDEX_LEN - 1)) == 0, "a mask");
 _Static_assert(HOST_LEN_MAX <= UINT8_MAX, "domain_off");
@@ -74,7 +74,7 @@ intern(struct urls *u, struct span s)
     uint16_t at = u->string_cnt++;
     memcpy(u->arena + u->arena_len, s.ptr, s.len);
     u->strings[at] = (struct url_string){
-        .hash = hash, .off = (uint16_t)u->arena_len, .len = (uint16_t)s.len, .host = URL_NONE};
+        .hash = hash, .off = u->arena_len, .len = (uint16_t)s.len, .host = URL_NONE};
     u->detail_of[at] = URL_NONE;
     u->arena_len += (uint32_t)s.len;
     u->index[slot] = at;
@@ -104,6 +104,10 @@ add_link(struct url_build *b, struct span text)
     if (text.len > URL_LEN_MAX) {
         text.len = URL_LEN_MAX;
         u->overflow |= URL_OVERFLOW_LENGTH;
+    }
+    if (u->arena_len - b->arena_mark + text.len > URL_SPREAD_MAX) {
+        u->overflow |= URL_OVERFLOW_REDIRECT;
+        return URL_NONE;
     }
     uint16_t at = intern(u, text);
     if (at == URL_NONE)
@@ -229,6 +233,7 @@ url_add(struct urls *u, struct span raw, uint32_t types, bool needs_domain)
     uint16_t at = intern(u, raw);
     if (at == URL_NONE)
         return -1;
+    b.arena_mark = u->arena_len;
     url_follow(&b, raw);
     url_canonicalize(&b);
     if (u->link_cnt == b.link_mark || (needs_domain && !has_host(&b))) {
@@ -242,7 +247,9 @@ url_add(struct urls *u, struct span raw, uint32_t types, bool needs_domain)
 int
 urls_html(struct urls *u, enum url_type tag, struct span href)
 {
-    return href.len ? url_add(u, href, (uint32_t)tag, false) : -1;
+    static const uint8_t none;
+
+    return url_add(u, href.len ? href : (struct span){&none, 0}, (uint32_t)tag, false);
 }
 
 enum url_type
@@ -291,7 +298,8 @@ urls_dkim(struct urls *u, struct span domain)
     }
     u->detail_of[at] = u->detail_cnt;
     u->details[u->detail_cnt++] = (struct url_detail){
-        .types = URL_DKIM, .raw = at, .host = host, .has_domain = true, .domain_off = h.domain_off};
+        .types = URL_DKIM, .raw = at, .link_off = u->link_cnt, .host = host, .has_domain = true,
+        .domain_off = h.domain_off};
 }
 
 bool

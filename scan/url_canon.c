@@ -253,20 +253,26 @@ emit_default_port(struct url_build *b, const struct parts *p)
         emit_joined(b, p->proto, p->host, rest);
 }
 
+/* Is b the lower-case form of a? */
+static bool
+is_lower_case_of(struct span a, const struct host *b)
+{
+    if (a.len != b->len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        uint8_t c = a.ptr[i];
+        if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != (uint8_t)b->text[i])
+            return false;
+    }
+    return true;
+}
+
 /* The A-labels of the host become p->host (in *h), if it has others. */
 static void
 emit_idn(struct url_build *b, struct parts *p, struct host *h)
 {
-    uint8_t all = 0;
-
-    for (size_t i = 0; i < p->host.len; i++)
-        all |= p->host.ptr[i];
-    if (!(all & 0x80) || !host_normalize(p->host, h))
+    if (!host_normalize(p->host, h) || is_lower_case_of(p->host, h))
         return;
-    for (size_t i = 0; i < h->len; i++) {
-        if (h->text[i] & 0x80)
-            return;
-    }
     p->host = (struct span){(const uint8_t *)h->text, h->len};
     emit_joined(b, p->proto, p->host, p->rest);
     struct span rest = rest_noport(p);

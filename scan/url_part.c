@@ -157,8 +157,10 @@ entity_at(struct span s, size_t i, enum entity kind, uint8_t *octet)
     bool fits = kind == ENTITY_DECIMAL ? base == 10 && is_printable
                 : kind == ENTITY_HEX   ? is_small_x && is_printable
                                        : is_dot && !has_zeros;
+    if (!fits)
+        return 0;
     *octet = kind == ENTITY_DOT ? '.' : (uint8_t)value;
-    return fits ? at + 1 - i : 0;
+    return at + 1 - i;
 }
 
 /* In SpamAssassin's order: an entity that the pass for another kind brings to light is undone as well. */
@@ -369,9 +371,14 @@ url_find_host(const struct suffix_set *set, struct span url, struct host *h)
     if (url_begins(url, "javascript:") || url_begins(url, "cid:") || url_begins(url, "file:"))
         return false;
     struct span host = url_begins(url, "mailto:") ? mail_host(url_from(url, 7)) : authority_host(url);
-    if (!host.len || host.ptr[host.len - 1] == '.' || !suffix_lookup(set, host, h))
+    if (!host.len || !host_normalize(host, h) || h->text[h->len - 1] == '.' ||
+        !suffix_lookup(set, host, h))
+        return false; /* a dot at the end makes it none; a variant without it follows */
+    if (!h->is_ip && (!h->is_fqdn || !h->is_known))
         return false;
-    return h->is_ip || (h->is_fqdn && h->is_known);
+    if (h->domain_off == h->len)
+        h->domain_off = 0; /* "github.io" itself */
+    return true;
 }
 
 bool

@@ -23,6 +23,7 @@ struct url_buf {
 /* A URL being added: its strings come behind the marks until it is kept or dropped. */
 struct url_build {
     struct urls *u;
+    uint32_t arena_mark; /* behind the raw form */
     uint16_t string_mark, link_mark;
     uint16_t todo_cnt, done_cnt;
     uint16_t todo[URL_REDIRECT_MAX + 1]; /* strings: the URL itself, then targets of redirectors */

@@ -27,12 +27,14 @@ enum { FORM_LEN_MAX = 2048, ADDRESS_LEN_MAX = 251, NAME_LEN_MAX = 252, PORT_LEN_
 #define SPACE (END | MAIL | START | BARE)
 #define LETTER (WORD | NAME)
 
+/* clang-format off */
 static const uint8_t classes[256] = {
     ['\t'] = SPACE, ['\n'] = SPACE, ['\v'] = SPACE, ['\f'] = SPACE, ['\r'] = SPACE, [' '] = SPACE,
     [0x1b] = SPACE, ['<'] = SPACE, ['>'] = SPACE, ['"'] = SPACE, ['`'] = SPACE, ['{'] = SPACE,
     ['['] = SPACE, ['|'] = SPACE,
     ['}'] = END | MAIL | BARE, [']'] = END | MAIL | BARE,
-    ['\''] = MAIL | START | BARE | TRAIL, [','] = MAIL | START | BARE | TRAIL, ['('] = MAIL | START | BARE | TRAIL,
+    ['\''] = MAIL | START | BARE | TRAIL, [','] = MAIL | START | BARE | TRAIL,
+    ['('] = MAIL | START | BARE | TRAIL,
     ['!'] = BARE | TRAIL, ['#'] = BARE | TRAIL, ['&'] = BARE | TRAIL, [')'] = BARE | TRAIL,
     ['*'] = BARE | TRAIL, ['+'] = BARE | TRAIL, [':'] = BARE | TRAIL, [';'] = BARE | TRAIL,
     ['='] = BARE | TRAIL, ['?'] = BARE | TRAIL, ['@'] = BARE | TRAIL, ['^'] = BARE | TRAIL,
@@ -41,6 +43,7 @@ static const uint8_t classes[256] = {
     ['0' ... '9'] = LETTER, ['A' ... 'Z'] = LETTER, ['a' ... 'z'] = LETTER,
     [0x80 ... 0x9f] = MAIL, [0xa0] = SPACE, [0xa1 ... 0xff] = MAIL,
 };
+/* clang-format on */
 
 enum form { FORM_NONE, FORM_SCHEME, FORM_MAIL, FORM_BARE };
 

@@ -70,7 +70,7 @@ TEST_F(Suffix, AddressesHaveNone)
 
 TEST_F(Suffix, Tlds)
 {
-    for (const char *tld : {"com", "UK", "ck", "er", "xn--p1ai", "museum"})
+    for (const char *tld : {"com", "UK", "ck", "er", "za", "xn--p1ai", "museum"})
         EXPECT_TRUE(suffix_is_tld(set, span_of(tld))) << tld;
     for (const char *tld : {"", "comm", "co.uk", ".com", "com.", "html", "exe", "github.io", "рф"})
         EXPECT_FALSE(suffix_is_tld(set, span_of(tld))) << tld;
