@@ -3,10 +3,10 @@
 
 usage: mime_truth.py MIMEDUMP [-v] FOLDER...   (folders of *.eml; those that do not exist are left out)
 
-A file agrees when both see the same leaves: same type, same decoded octets; then its file names are compared, leaf by
-leaf. Where email is known to do
-otherwise than RFC 2045 asks or than clients do, the class of the difference is told. On sa-* at least 99 %
-of the files must agree; no difference may be `unexplained`, and nothing may crash anywhere. Exit 77 (skipped) without any mail."""
+A file agrees when both see the same leaves: same type, same decoded octets; then its file names are compared,
+leaf by leaf. Where email is known to do otherwise than RFC 2045 asks or than clients do, the class of the difference
+is told. On sa-* at least 99 % of the files must agree, no difference may be `unexplained`, and nothing may crash
+anywhere. Exit 77 (skipped) without any mail."""
 import binascii
 import collections
 import email
@@ -86,6 +86,10 @@ class Truth:
             self.notes.add("message/*")
         if part.is_multipart() and part.get_content_type().startswith("message/") and cte in ("base64", "quoted-printable"):
             self.notes.add("encoded message")
+        if "(" in cte or ";" in cte:
+            self.notes.add("encoding")
+        if cte == "base64" and not part.is_multipart() and re.search("=[^A-Za-z0-9+/]*[A-Za-z0-9+/]", str(part._payload)):
+            self.notes.add("padding")
 
 
 def digest(octets):
@@ -109,6 +113,8 @@ def leaf_class(want, got):
     for note, why in (("message/*", "email takes message/delivery-status and its kin apart; a leaf here"),
                       ("encoded message", "an encoded message/rfc822 is decoded and walked later (message.c)"),
                       ("duplicate", "a field stands twice: the last one counts, as in SpamAssassin; email's is the first"),
+                      ("encoding", "a comment behind the encoding's name: email does not know it then"),
+                      ("padding", "base64 goes on behind its padding, as clients read it: email stops there"),
                       ("MissingHeaderBodySeparatorDefect", "a line in a header that is no field: it ends the header in email"),
                       ("StartBoundaryNotFoundDefect", "multiparts in multiparts with the same delimiter, or none")):
         if note in want.notes:
