@@ -1,223 +1,39 @@
+/* expr: the machine. expr_parse.c makes its programs. */
 #include "scan/expr.h"
 
-#include <stdio.h>
-#include <string.h>
+#include "scan/expr_private.h"
 
-/* Shunting-yard (Dijkstra 1961) instead of recursive descent: a thousand `(` must cost a bounded stack. */
-
-struct parser {
-    const char *text;
-    size_t len;
-    size_t off;
-    uint32_t *code;
-    size_t code_max;
-    size_t code_cnt;
-    size_t values; /* on the machine's stack at this point of the program */
-    struct {
-        char op; /* '!', '&', '|', '(' */
-        size_t off;
-    } pending[EXPR_STACK_MAX];
-    size_t pending_cnt;
-    struct expr_error *err;
-};
-
-static bool
-fail(struct parser *p, size_t off, const char *text)
+/* Values that an operation takes off the stack; each puts one back. */
+unsigned
+expr_arity(enum expr_op op)
 {
-    p->err->off = off;
-    p->err->is_unsupported = false;
-    snprintf(p->err->text, sizeof(p->err->text), "%s", text);
-    return false;
-}
-
-static bool
-is_name_start(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
-static bool
-is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-size_t
-expr_name_len(const char *text, size_t len)
-{
-    if (len == 0 || !is_name_start(text[0]))
+    switch (op) {
+    case EXPR_CONST:
+    case EXPR_RULE:
         return 0;
-    size_t i = 1;
-    while (i < len && (is_name_start(text[i]) || is_digit(text[i])))
-        i++;
-    return i;
-}
-
-static bool
-emit(struct parser *p, size_t off, enum expr_op op, uint32_t operand)
-{
-    if (p->code_cnt == p->code_max)
-        return fail(p, off, "the expression is too long");
-    if (op == EXPR_CONST || op == EXPR_RULE) {
-        if (p->values == EXPR_STACK_MAX)
-            return fail(p, off, "the expression is nested too deeply");
-        p->values++;
-    } else if (op == EXPR_AND || op == EXPR_OR) {
-        p->values--;
+    case EXPR_NOT:
+    case EXPR_NEG:
+        return 1;
+    case EXPR_SELECT:
+        return 3;
+    case EXPR_AND:
+    case EXPR_OR:
+    case EXPR_MUL:
+    case EXPR_DIV:
+    case EXPR_MOD:
+    case EXPR_ADD:
+    case EXPR_SUB:
+    case EXPR_LT:
+    case EXPR_GT:
+    case EXPR_LE:
+    case EXPR_GE:
+    case EXPR_EQ:
+    case EXPR_NE:
+    case EXPR_XOR:
+    case EXPR_OP_CNT:
+        break;
     }
-    p->code[p->code_cnt++] = expr_code(op, operand);
-    return true;
-}
-
-static bool
-push(struct parser *p, char op)
-{
-    if (p->pending_cnt == EXPR_STACK_MAX)
-        return fail(p, p->off, "the expression is nested too deeply");
-    p->pending[p->pending_cnt].op = op;
-    p->pending[p->pending_cnt++].off = p->off;
-    return true;
-}
-
-static int
-precedence(char op)
-{
-    return op == '!' ? 3 : op == '&' ? 2 : op == '|' ? 1 : 0;
-}
-
-/* Emits pending operators that bind at least as tightly as `min`; never a '('. */
-static bool
-reduce(struct parser *p, int min)
-{
-    while (p->pending_cnt > 0 && precedence(p->pending[p->pending_cnt - 1].op) >= min) {
-        char op = p->pending[--p->pending_cnt].op;
-        enum expr_op code = op == '!' ? EXPR_NOT : op == '&' ? EXPR_AND : EXPR_OR;
-        if (!emit(p, p->pending[p->pending_cnt].off, code, 0))
-            return false;
-    }
-    return true;
-}
-
-static void
-skip_blanks(struct parser *p)
-{
-    while (p->off < p->len && strchr(" \t\r\f\v", p->text[p->off]) && p->text[p->off])
-        p->off++;
-}
-
-static bool
-unsupported(struct parser *p)
-{
-    char op[3] = { p->text[p->off], 0, 0 };
-    if (p->off + 1 < p->len && p->text[p->off + 1] == '=')
-        op[1] = '=';
-    fail(p, p->off, "");
-    p->err->is_unsupported = true;
-    snprintf(p->err->text, sizeof(p->err->text), "operator `%s` is not honoured yet", op);
-    return false;
-}
-
-static bool
-number(struct parser *p)
-{
-    size_t start = p->off;
-    uint32_t value = 0;
-    for (; p->off < p->len && is_digit(p->text[p->off]); p->off++) {
-        value = value * 10 + (uint32_t)(p->text[p->off] - '0');
-        if (value > 0xffffff)
-            return fail(p, start, "a number above 16777215");
-    }
-    if (expr_name_len(p->text + p->off, p->len - p->off))
-        return fail(p, start, "a rule name may not begin with a digit");
-    return emit(p, start, EXPR_CONST, value);
-}
-
-/* Reads "! ( X": everything up to and including one operand. */
-static bool
-operand(struct parser *p)
-{
-    for (;;) {
-        skip_blanks(p);
-        if (p->off == p->len)
-            return fail(p, p->off, "a rule name is missing at the end");
-        char c = p->text[p->off];
-        size_t name_len = expr_name_len(p->text + p->off, p->len - p->off);
-        if (name_len) {
-            if (!emit(p, p->off, EXPR_RULE, (uint32_t)p->off))
-                return false;
-            p->off += name_len;
-            return true;
-        }
-        if (is_digit(c))
-            return number(p);
-        if (c != '!' && c != '(') {
-            if (c == '-' || c == '+')
-                return unsupported(p);
-            return fail(p, p->off, "a rule name is expected here");
-        }
-        if (!push(p, c))
-            return false;
-        p->off++;
-    }
-}
-
-static bool
-close_group(struct parser *p)
-{
-    if (!reduce(p, 1))
-        return false;
-    if (p->pending_cnt == 0)
-        return fail(p, p->off, "`)` without `(`");
-    p->pending_cnt--;
-    p->off++;
-    return true;
-}
-
-/* Reads ") ) &&": everything up to and including one infix operator. *done at the end of the text. */
-static bool
-infix(struct parser *p, bool *done)
-{
-    for (;;) {
-        skip_blanks(p);
-        if (p->off == p->len) {
-            *done = true;
-            return true;
-        }
-        char c = p->text[p->off];
-        if (c == ')') {
-            if (!close_group(p))
-                return false;
-            continue;
-        }
-        if ((c == '&' || c == '|') && p->off + 1 < p->len && p->text[p->off + 1] == c) {
-            if (!reduce(p, precedence(c)) || !push(p, c))
-                return false;
-            p->off += 2;
-            return true;
-        }
-        if (c && strchr("+-*/<>=^?:", c))
-            return unsupported(p);
-        if (c == '!' && p->off + 1 < p->len && p->text[p->off + 1] == '=')
-            return unsupported(p);
-        return fail(p, p->off, "`&&` or `||` is expected here");
-    }
-}
-
-size_t
-expr_parse(const char *text, size_t len, uint32_t *code, size_t code_max, struct expr_error *err)
-{
-    struct parser p = { .text = text, .len = len, .code = code, .code_max = code_max, .err = err };
-    for (bool done = false; !done;) {
-        if (!operand(&p) || !infix(&p, &done))
-            return 0;
-    }
-    if (!reduce(&p, 1))
-        return 0;
-    if (p.pending_cnt > 0) {
-        fail(&p, p.pending[p.pending_cnt - 1].off, "`(` without `)`");
-        return 0;
-    }
-    return p.code_cnt;
+    return 2;
 }
 
 bool
@@ -225,59 +41,153 @@ expr_verify(const uint32_t *code, size_t code_cnt, uint32_t rules_cnt)
 {
     size_t depth = 0;
     for (size_t i = 0; i < code_cnt; i++) {
-        switch (expr_op(code[i])) {
-        case EXPR_RULE:
-            if (expr_operand(code[i]) >= rules_cnt)
-                return false;
-            /* fallthrough */
-        case EXPR_CONST:
-            if (depth++ == EXPR_STACK_MAX)
-                return false;
-            break;
-        case EXPR_NOT:
-            if (depth < 1)
-                return false;
-            break;
-        case EXPR_AND:
-        case EXPR_OR:
-            if (depth-- < 2)
-                return false;
-            break;
-        default:
+        if (expr_op(code[i]) >= EXPR_OP_CNT)
             return false;
-        }
+        enum expr_op op = (enum expr_op)expr_op(code[i]);
+        if (op == EXPR_RULE && expr_operand(code[i]) >= rules_cnt)
+            return false;
+        if (depth < expr_arity(op))
+            return false;
+        depth = depth - expr_arity(op) + 1;
+        if (depth > EXPR_STACK_MAX)
+            return false;
     }
     return depth == 1;
 }
 
-bool
-expr_eval(const uint32_t *code, size_t code_cnt, const struct hits *h)
+/* What is no finite number counts as the greatest there is: a rule must not decide by a NaN. */
+static double
+clamp(double x)
 {
-    uint32_t stack[EXPR_STACK_MAX];
+    return x >= -1e300 && x <= 1e300 ? x : x < 0 ? -1e300 : 1e300;
+}
+
+/* Perl's integer of a number: towards zero; beyond 63 bits saturated. */
+static int64_t
+integer(double x)
+{
+    return x >= 9e18 ? INT64_C(9000000000000000000) : x <= -9e18 ? -INT64_C(9000000000000000000) : (int64_t)x;
+}
+
+/* Perl's %: the result has the sign of the right operand. */
+static double
+modulo(double a, double b)
+{
+    int64_t left = integer(a);
+    int64_t right = integer(b);
+    if (right == 0 || right == -1)
+        return 0;
+    int64_t rest = left % right;
+    return (double)(rest != 0 && (rest < 0) != (right < 0) ? rest + right : rest);
+}
+
+static double
+binary(enum expr_op op, double a, double b)
+{
+    switch (op) {
+    case EXPR_AND:
+        return a != 0 ? b : a;
+    case EXPR_OR:
+        return a != 0 ? a : b;
+    case EXPR_MUL:
+        return clamp(a * b);
+    case EXPR_DIV:
+        return b != 0 ? clamp(a / b) : 0;
+    case EXPR_MOD:
+        return modulo(a, b);
+    case EXPR_ADD:
+        return clamp(a + b);
+    case EXPR_SUB:
+        return clamp(a - b);
+    case EXPR_LT:
+        return a < b;
+    case EXPR_GT:
+        return a > b;
+    case EXPR_LE:
+        return a <= b;
+    case EXPR_GE:
+        return a >= b;
+    case EXPR_EQ:
+        return a == b;
+    case EXPR_NE:
+        return a != b;
+    case EXPR_XOR:
+        return (double)((uint64_t)integer(a) ^ (uint64_t)integer(b));
+    case EXPR_CONST:
+    case EXPR_RULE:
+    case EXPR_NOT:
+    case EXPR_NEG:
+    case EXPR_SELECT:
+    case EXPR_OP_CNT:
+        break;
+    }
+    return 0;
+}
+
+/* A bit of *faults for each place of the stack: Perl would have divided by zero on the way to this value. Perl
+ * does not look at the side of && || ?: that it does not need. */
+static void
+note_fault(uint64_t *faults, enum expr_op op, const double *operands, size_t at)
+{
+    uint64_t first = *faults >> at & 1;
+    uint64_t second = at + 1 < EXPR_STACK_MAX ? *faults >> (at + 1) & 1 : 0;
+    uint64_t third = at + 2 < EXPR_STACK_MAX ? *faults >> (at + 2) & 1 : 0;
+    uint64_t fault = first;
+    if (op == EXPR_AND)
+        fault |= operands[0] != 0 ? second : 0;
+    else if (op == EXPR_OR)
+        fault |= operands[0] != 0 ? 0 : second;
+    else if (op == EXPR_SELECT)
+        fault |= operands[0] != 0 ? second : third;
+    else if (expr_arity(op) == 2)
+        fault |= second;
+    if (op == EXPR_DIV)
+        fault |= operands[1] == 0;
+    if (op == EXPR_MOD)
+        fault |= integer(operands[1]) == 0;
+    *faults = (*faults & ((UINT64_C(1) << at) - 1)) | fault << at;
+}
+
+static double
+run(const uint32_t *code, size_t code_cnt, const float *values, uint64_t *faults)
+{
+    double stack[EXPR_STACK_MAX] = { 0 };
     size_t top = 0; /* values on the stack */
     for (size_t i = 0; i < code_cnt; i++) {
-        uint32_t operand_value = expr_operand(code[i]);
-        switch ((enum expr_op)expr_op(code[i])) {
-        case EXPR_CONST:
-            stack[top++] = operand_value;
-            break;
-        case EXPR_RULE:
-            stack[top++] = hits_get(h, operand_value);
-            break;
-        case EXPR_NOT:
-            stack[top - 1] = !stack[top - 1];
-            break;
-        case EXPR_AND:
-            top--;
-            stack[top - 1] = stack[top - 1] && stack[top];
-            break;
-        case EXPR_OR:
-            top--;
-            stack[top - 1] = stack[top - 1] || stack[top];
-            break;
-        case EXPR_OP_CNT:
-            break;
-        }
+        enum expr_op op = (enum expr_op)expr_op(code[i]);
+        uint32_t operand = expr_operand(code[i]);
+        top -= expr_arity(op);
+        double *at = &stack[top++];
+        if (faults && expr_arity(op))
+            note_fault(faults, op, at, top - 1);
+        else if (faults)
+            *faults &= ~(UINT64_C(1) << (top - 1));
+        if (op == EXPR_CONST)
+            *at = operand;
+        else if (op == EXPR_RULE)
+            *at = values ? (double)values[operand] : 0;
+        else if (op == EXPR_NOT)
+            *at = *at == 0;
+        else if (op == EXPR_NEG)
+            *at = -*at;
+        else if (op == EXPR_SELECT)
+            *at = at[0] != 0 ? at[1] : at[2];
+        else
+            *at = binary(op, at[0], at[1]);
     }
-    return stack[0] != 0;
+    return stack[0];
+}
+
+double
+expr_eval(const uint32_t *code, size_t code_cnt, const float *values)
+{
+    return run(code, code_cnt, values, NULL);
+}
+
+bool
+expr_divides_by_zero(const uint32_t *code, size_t code_cnt)
+{
+    uint64_t faults = 0;
+    run(code, code_cnt, NULL, &faults);
+    return faults & 1;
 }

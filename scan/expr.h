@@ -3,11 +3,17 @@
  * Text is read once, into reverse Polish notation: one uint32_t an instruction, the operation in the
  * upper 8 bits, its operand in the lower 24.
  *
- *     A && !(B || C)      ->      RULE A, RULE B, RULE C, OR, NOT, AND
+ *     A && !(B + 1 >= 2)      ->      RULE A, RULE B, CONST 1, ADD, CONST 2, GE, NOT, AND
  *
- * Precedence as in Perl, so as in SpamAssassin: ! before && before ||. A rule's value is 1 if it hit, else
- * 0. What SpamAssassin has beyond that (+ - * / and comparisons) is refused by name; a new operator is a
- * line in the table of expr.c and a case in expr_eval.
+ * Operators, precedence and values are Perl's, so SpamAssassin's; from the tightest:
+ *
+ *     !  unary -     * / %     + -     < > <= >=     == !=     ^     &&     ||     ?:
+ *
+ * A rule's value is how often it hit, 0 for not at all. && gives its right value when the left one is true,
+ * else the left one, || the other way round. Every operand is computed, whether Perl would look at it or not:
+ * values have no side effects. A division by zero gives 0 (Perl gives up, and SpamAssassin with the message; one
+ * that happens when no rule hits is refused by both). `()` is 0, as `rules_matching(X*)` is, which rule_finish.c
+ * writes out before a program is made of it; `local_tests_only` is 1.
  *
  * Owns:    nothing; no allocation, no recursion.
  * Limits:  EXPR_CODE_MAX instructions, EXPR_STACK_MAX open operators and operands. Past them: an error.
@@ -19,8 +25,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/match.h"
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -31,12 +35,27 @@ enum {
     EXPR_STACK_MAX = 64
 };
 
+/* Numbers are in images: a new operation goes to the end. */
 enum expr_op {
     EXPR_CONST, /* pushes the operand */
-    EXPR_RULE,  /* pushes whether rule `operand` hit */
+    EXPR_RULE,  /* pushes the value of rule `operand` */
     EXPR_NOT,
     EXPR_AND,
     EXPR_OR,
+    EXPR_NEG,
+    EXPR_MUL,
+    EXPR_DIV,
+    EXPR_MOD,
+    EXPR_ADD,
+    EXPR_SUB,
+    EXPR_LT,
+    EXPR_GT,
+    EXPR_LE,
+    EXPR_GE,
+    EXPR_EQ,
+    EXPR_NE,
+    EXPR_XOR,
+    EXPR_SELECT, /* of three values the second when the first is true, else the third */
     EXPR_OP_CNT
 };
 
@@ -62,7 +81,7 @@ expr_operand(uint32_t code)
 struct expr_error {
     size_t off; /* into the text */
     char text[96];
-    bool is_unsupported; /* right in SpamAssassin, not honoured yet */
+    bool is_unsupported; /* right in Perl, or nearly, and not honoured: the rule may be turned off instead */
 };
 
 /* Reads `text` (len < 2^24) into code[code_max]. Returns the instructions written, or 0 and *err. The
@@ -77,7 +96,8 @@ size_t expr_name_len(const char *text, size_t len);
  * < rules_cnt. expr_eval may be given no other program. */
 bool expr_verify(const uint32_t *code, size_t code_cnt, uint32_t rules_cnt);
 
-bool expr_eval(const uint32_t *code, size_t code_cnt, const struct hits *h);
+/* values[i] is what rule i is worth; NULL: 0, every one. The result is finite. */
+double expr_eval(const uint32_t *code, size_t code_cnt, const float *values);
 
 #ifdef __cplusplus
 }

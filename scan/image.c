@@ -101,9 +101,6 @@ number_rules(struct builder *b)
         const struct rule *r = &l->rules[i];
         b->ids[i] = r->kind == RULE_NONE ? NO_ID : b->rules_cnt++;
         b->matchers[i] = b->ids[i];
-        if (r->kind == RULE_NONE && r->has_score)
-            rule_list_say(l, RULE_WARNING, &r->score_place, 0, "a score for %s, which no rule defines",
-                          r->name);
     }
     for (uint32_t i = 0; i < l->rules_cnt; i++) {
         if (has_inner(&l->rules[i]))
@@ -378,9 +375,6 @@ resolve(struct builder *b, const struct rule *r, uint32_t *code, size_t code_cnt
         const struct rule *named = rule_list_find(b->list, r->text + off, len);
         uint32_t id = named ? b->ids[named - b->list->rules] : NO_ID;
         code[i] = id == NO_ID ? expr_code(EXPR_CONST, 0) : expr_code(EXPR_RULE, id);
-        if (id == NO_ID)
-            rule_list_say(b->list, RULE_WARNING, &r->place, rule_column(r, off),
-                          "%s: no rule is named %.*s; it counts 0", r->name, (int)len, r->text + off);
     }
 }
 
@@ -479,6 +473,7 @@ builder_fini(struct builder *b)
 int
 image_build(struct rule_list *list, void **image, size_t *len)
 {
+    rule_list_finish(list);
     if (rule_list_errors(list))
         return -1;
     struct builder b = { .list = list };

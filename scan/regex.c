@@ -54,6 +54,9 @@ set_flag(struct regex_literal *out, char flag)
     case 'x':
         out->is_extended = true;
         return true;
+    case 'a': /* \w and the like mean ASCII: as they do anyway */
+    case 'p':
+        return true;
     default:
         return false;
     }
@@ -82,9 +85,41 @@ regex_literal_parse(const char *text, size_t len, struct regex_literal *out, siz
     for (size_t i = start; i < end; i++) {
         if (text[i] == 0)
             return fail(i, "a NUL in the regex", error_off, error);
-        if (text[i] == close && !is_escaped && !strchr("})]>", close))
+        if (text[i] == close && !is_escaped && !strchr("})]", close))
             return fail(i, "the delimiter stands unescaped inside the regex", error_off, error);
         is_escaped = text[i] == '\\' && !is_escaped;
     }
     return true;
+}
+
+/* %{NAME} or %{NAME(...)}, NAME in capitals, no backslash before: as SpamAssassin's parse_captures reads it. */
+static bool
+is_template(const char *text, size_t len)
+{
+    size_t i = 2;
+    if (len < 4 || text[0] != '%' || text[1] != '{' || text[i] < 'A' || text[i] > 'Z')
+        return false;
+    for (; i < len && ((text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= '0' && text[i] <= '9') || text[i] == '_');
+         i++) {
+        if (text[i] == '_' && (text[i - 1] == '_' || i + 1 == len || !is_word(text[i + 1])))
+            return false;
+    }
+    if (i < len && text[i] == '(') {
+        while (i < len && text[i] != ')' && text[i] != '}')
+            i++;
+        if (i == len || text[i] != ')')
+            return false;
+        i++;
+    }
+    return i < len && text[i] == '}';
+}
+
+bool
+regex_has_template(const char *text, size_t len)
+{
+    for (size_t i = 0; i + 4 <= len; i++) {
+        if (is_template(text + i, len - i) && (i == 0 || text[i - 1] != '\\'))
+            return true;
+    }
+    return false;
 }

@@ -1,239 +1,14 @@
+/* rule: rule files become lines, lines go to rule_line.c. */
 #include "scan/rule.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "scan/limits.h"
 #include "scan/rule_list.h"
-
-/* Set-up code of our own process: without memory there is nothing better to do than to stop. */
-static void *
-must(void *p)
-{
-    if (!p)
-        abort();
-    return p;
-}
-
-struct rule_list *
-rule_list_new(void)
-{
-    struct rule_list *l = must(calloc(1, sizeof(*l)));
-    l->slots_cnt = 64;
-    l->slots = must(calloc(l->slots_cnt, sizeof(*l->slots)));
-    l->diagnostics_max = 256;
-    l->diagnostics = must(calloc(1, l->diagnostics_max));
-    return l;
-}
-
-void
-rule_list_free(struct rule_list *l)
-{
-    if (!l)
-        return;
-    for (uint32_t i = 0; i < l->rules_cnt; i++) {
-        struct rule *r = &l->rules[i];
-        free(r->name);
-        free(r->place.source);
-        free(r->score_place.source);
-        free(r->header);
-        free(r->unset);
-        free(r->text);
-        free(r->text_columns);
-        free(r->describe);
-    }
-    for (size_t i = 0; i < l->files_cnt; i++)
-        free(l->files[i]);
-    free(l->rules);
-    free(l->slots);
-    free(l->files);
-    free(l->diagnostics);
-    free(l);
-}
-
-/* Diagnostics */
-
-static void
-append(struct rule_list *l, const char *text, size_t len)
-{
-    if (l->diagnostics_len + len + 1 > l->diagnostics_max) {
-        l->diagnostics_max = (l->diagnostics_len + len + 1) * 2;
-        l->diagnostics = must(realloc(l->diagnostics, l->diagnostics_max));
-    }
-    memcpy(l->diagnostics + l->diagnostics_len, text, len);
-    l->diagnostics_len += len;
-    l->diagnostics[l->diagnostics_len] = 0;
-}
-
-/* The line and a caret below the column; of a long line the part around the column. */
-static void
-append_caret(struct rule_list *l, const char *source, uint32_t column)
-{
-    enum { BEFORE = 60, SHOWN = 100 };
-    size_t len = strlen(source);
-    size_t at = column - 1 < len ? column - 1 : len;
-    size_t from = at > BEFORE ? at - BEFORE : 0;
-    size_t shown = len - from < SHOWN ? len - from : SHOWN;
-    append(l, "    ", 4);
-    for (size_t i = from; i < from + shown; i++) {
-        /* A control octet in a rule file must not steer the operator's terminal. */
-        bool is_shown = (unsigned char)source[i] >= ' ' && source[i] != 0x7f;
-        append(l, is_shown || source[i] == '\t' ? &source[i] : "?", 1);
-    }
-    append(l, "\n    ", 5);
-    for (size_t i = from; i < at; i++)
-        append(l, source[i] == '\t' ? "\t" : " ", 1);
-    append(l, "^\n", 2);
-}
-
-void
-rule_list_say(struct rule_list *l, enum rule_severity severity, const struct rule_place *place,
-              uint32_t column, const char *format, ...)
-{
-    if (column == 0)
-        column = place->column;
-    char where[64];
-    int where_len = snprintf(where, sizeof(where), ":%u:%u: %s: ", place->line, column,
-                             severity == RULE_ERROR ? "error" : "warning");
-    append(l, place->file, strlen(place->file));
-    append(l, where, (size_t)where_len);
-    char *text = NULL;
-    va_list args;
-    va_start(args, format);
-    int text_len = vasprintf(&text, format, args);
-    va_end(args);
-    if (text_len < 0)
-        abort();
-    for (int i = 0; i < text_len; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) /* as in append_caret() */
-            text[i] = '?';
-    }
-    append(l, text, (size_t)text_len);
-    append(l, "\n", 1);
-    free(text);
-    if (place->source && column)
-        append_caret(l, place->source, column);
-    if (severity == RULE_ERROR)
-        l->errors++;
-    else
-        l->warnings++;
-}
-
-const char *
-rule_list_diagnostics(const struct rule_list *l)
-{
-    return l->diagnostics;
-}
-
-unsigned
-rule_list_errors(const struct rule_list *l)
-{
-    return l->errors;
-}
-
-unsigned
-rule_list_warnings(const struct rule_list *l)
-{
-    return l->warnings;
-}
-
-/* Rules by name */
-
-static uint32_t
-hash(const char *name, size_t len)
-{
-    uint32_t h = 2166136261u; /* FNV-1a; the names are the operator's own */
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)name[i]) * 16777619u;
-    return h;
-}
-
-/* The slot of this name, or the empty one where it belongs. */
-static uint32_t *
-slot(const struct rule_list *l, const char *name, size_t len)
-{
-    for (uint32_t i = hash(name, len);; i++) {
-        uint32_t *s = &l->slots[i & (l->slots_cnt - 1)];
-        if (*s == 0)
-            return s;
-        const char *there = l->rules[*s - 1].name;
-        if (strlen(there) == len && !memcmp(there, name, len))
-            return s;
-    }
-}
-
-static void
-grow(struct rule_list *l)
-{
-    l->rules_max = l->rules_max ? l->rules_max * 2 : 16;
-    l->rules = must(reallocarray(l->rules, l->rules_max, sizeof(*l->rules)));
-    free(l->slots);
-    l->slots_cnt = l->rules_max * 4;
-    l->slots = must(calloc(l->slots_cnt, sizeof(*l->slots)));
-    for (uint32_t i = 0; i < l->rules_cnt; i++)
-        *slot(l, l->rules[i].name, strlen(l->rules[i].name)) = i + 1;
-}
-
-struct rule *
-rule_list_find(const struct rule_list *l, const char *name, size_t len)
-{
-    uint32_t *s = slot(l, name, len);
-    return *s ? &l->rules[*s - 1] : NULL;
-}
-
-struct rule *
-rule_list_entry(struct rule_list *l, const char *name, size_t len)
-{
-    struct rule *r = rule_list_find(l, name, len);
-    if (r)
-        return r;
-    if (l->rules_cnt == RULE_MAX)
-        return NULL;
-    if (l->rules_cnt == l->rules_max)
-        grow(l);
-    *slot(l, name, len) = l->rules_cnt + 1;
-    r = &l->rules[l->rules_cnt++];
-    *r = (struct rule){ .name = must(strndup(name, len)) };
-    return r;
-}
-
-unsigned
-rule_list_cnt(const struct rule_list *l)
-{
-    unsigned cnt = 0;
-    for (uint32_t i = 0; i < l->rules_cnt; i++)
-        cnt += l->rules[i].kind != RULE_NONE;
-    return cnt;
-}
-
-bool
-rule_is_sub(const struct rule *r)
-{
-    return r->name[0] == '_' && r->name[1] == '_';
-}
-
-uint32_t
-rule_column(const struct rule *r, size_t off)
-{
-    return r->text_columns[off < r->text_len ? off : r->text_len];
-}
-
-void
-rule_place_set(struct rule_place *to, const struct rule_place *from, uint32_t column)
-{
-    char *source = must(strdup(from->source));
-    free(to->source);
-    *to = *from;
-    to->source = source;
-    to->column = column;
-}
-
-/* Lines and files */
 
 /* Fills line->text and ->columns (both as large as the source line) from line->place.source. */
 static void
@@ -272,9 +47,9 @@ parse_line(struct rule_reader *reader, const char *file, uint32_t line_number, c
         rule_list_say(reader->list, RULE_ERROR, &line.place, (uint32_t)(nul - text) + 1, "a NUL");
         return;
     }
-    line.place.source = must(strndup(text, len));
-    line.text = must(malloc(len + 1));
-    line.columns = must(malloc((len + 1) * sizeof(*line.columns)));
+    line.place.source = rule_must(strndup(text, len));
+    line.text = rule_must(malloc(len + 1));
+    line.columns = rule_must(malloc((len + 1) * sizeof(*line.columns)));
     strip_comment(&line, len);
     if (line.len > 0)
         rule_line_parse(reader, &line);
@@ -283,24 +58,32 @@ parse_line(struct rule_reader *reader, const char *file, uint32_t line_number, c
     free(line.columns);
 }
 
-int
-rule_list_parse(struct rule_list *l, const char *name, const char *text, size_t len)
+static int
+parse_text(struct rule_list *l, struct rule_reader *reader, const char *name, const char *text, size_t len)
 {
     unsigned errors = l->errors;
-    l->files = must(reallocarray(l->files, l->files_cnt + 1, sizeof(*l->files)));
-    const char *file = l->files[l->files_cnt++] = must(strdup(name));
-    struct rule_reader reader = { .list = l };
+    l->files = rule_must(reallocarray(l->files, l->files_cnt + 1, sizeof(*l->files)));
+    const char *file = l->files[l->files_cnt++] = rule_must(strdup(name));
+    reader->list = l;
     uint32_t line_number = 0;
     for (size_t at = 0; at < len;) {
         const char *end = memchr(text + at, '\n', len - at);
         size_t line_len = end ? (size_t)(end - text) - at : len - at;
-        parse_line(&reader, file, ++line_number, text + at, line_len);
+        parse_line(reader, file, ++line_number, text + at, line_len);
         at += line_len + 1;
     }
-    if (reader.skip_depth > 0)
-        rule_list_say(l, RULE_ERROR, &reader.if_place, 0, "without `endif`");
-    free(reader.if_place.source);
+    for (unsigned i = 0; i < reader->ifs_cnt; i++) {
+        rule_list_say(l, RULE_ERROR, &reader->ifs[i].place, 0, "without `endif`");
+        free(reader->ifs[i].place.source);
+    }
     return l->errors > errors ? -1 : 0;
+}
+
+int
+rule_list_parse(struct rule_list *l, const char *name, const char *text, size_t len)
+{
+    struct rule_reader reader = { .list = l };
+    return parse_text(l, &reader, name, text, len);
 }
 
 static int
@@ -311,30 +94,100 @@ unreadable(struct rule_list *l, const char *path, const char *why)
     return -1;
 }
 
-static int
-read_file(struct rule_list *l, const char *path)
+/* The file's whole text, malloc; NULL: *why. */
+static char *
+read_text(FILE *f, size_t *text_len, const char **why)
 {
-    FILE *f = fopen(path, "rbe");
-    if (!f)
-        return unreadable(l, path, strerror(errno));
     char *text = NULL;
     size_t len = 0;
     size_t max = 0;
     do {
         max = max ? max * 2 : 65536;
-        text = must(realloc(text, max));
+        text = rule_must(realloc(text, max));
         len += fread(text + len, 1, max - len, f);
     } while (len == max && max < RULE_FILE_MAX);
-    int result;
-    if (ferror(f))
-        result = unreadable(l, path, strerror(errno));
-    else if (len == RULE_FILE_MAX)
-        result = unreadable(l, path, "64 MiB or more");
-    else
-        result = rule_list_parse(l, path, text, len);
-    fclose(f);
+    *text_len = len;
+    *why = ferror(f) ? strerror(errno) : len == RULE_FILE_MAX ? "64 MiB or more" : NULL;
+    if (!*why)
+        return text;
     free(text);
-    return result;
+    return NULL;
+}
+
+/* Who includes it, if anybody does, is to be in reader->includer. */
+static const char *
+read_open_file(struct rule_list *l, struct rule_reader *reader, const char *path, FILE *f, int *result)
+{
+    const char *why;
+    size_t len;
+    char *text = read_text(f, &len, &why);
+    if (!text)
+        return why;
+    const char *slash = strrchr(path, '/');
+    char *folder = rule_must(slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(""));
+    reader->folder = folder;
+    *result = parse_text(l, reader, path, text, len);
+    free(folder);
+    free(text);
+    return NULL;
+}
+
+/* NULL, or why it cannot be read. */
+static const char *
+read_path(struct rule_list *l, const struct rule_reader *includer, const char *path, int *result)
+{
+    struct stat st;
+    FILE *f = fopen(path, "rbe");
+    if (!f)
+        return strerror(errno);
+    const char *why = NULL;
+    struct rule_reader reader = { .list = l, .includer = includer };
+    if (fstat(fileno(f), &st)) {
+        why = strerror(errno);
+    } else if (includer && !S_ISREG(st.st_mode)) {
+        why = "no file";
+    } else {
+        reader.device = st.st_dev;
+        reader.inode = st.st_ino;
+        for (const struct rule_reader *up = includer; up && !why; up = up->includer) {
+            if (up->device == reader.device && up->inode == reader.inode)
+                why = "it includes itself";
+        }
+    }
+    if (!why)
+        why = read_open_file(l, &reader, path, f, result);
+    fclose(f);
+    return why;
+}
+
+static int
+read_file(struct rule_list *l, const char *path)
+{
+    int result = 0;
+    const char *why = read_path(l, NULL, path, &result);
+    return why ? unreadable(l, path, why) : result;
+}
+
+void
+rule_list_include(struct rule_reader *reader, const struct rule_place *at, const char *path)
+{
+    unsigned depth = 1;
+    for (const struct rule_reader *up = reader; up; up = up->includer)
+        depth++;
+    char *full = NULL;
+    if (asprintf(&full, "%s%s", path[0] == '/' || !reader->folder ? "" : reader->folder, path) < 0)
+        abort();
+    const char *why = NULL;
+    int result;
+    if (!reader->folder)
+        why = "only a file can include another";
+    else if (depth > RULE_INCLUDE_MAX || reader->list->files_cnt >= RULE_FILES_MAX)
+        why = "too many files";
+    else
+        why = read_path(reader->list, reader, full, &result);
+    if (why)
+        rule_list_say(reader->list, RULE_ERROR, at, 0, "%s cannot be read: %s", full, why);
+    free(full);
 }
 
 static int
@@ -380,6 +233,7 @@ rule_list_read(struct rule_list *l, const char *path)
     if (stat(path, &st))
         return unreadable(l, path, strerror(errno));
     int result = S_ISDIR(st.st_mode) ? read_folder(l, path) : read_file(l, path);
+    rule_list_finish(l);
     if (result == 0 && rule_list_cnt(l) == 0) {
         struct rule_place place = { .file = path };
         rule_list_say(l, RULE_ERROR, &place, 0, "no rule is defined here");

@@ -15,6 +15,14 @@ enum {
     /* Octets of one line of rule text; the longest public rule has 43,000. */
     RULE_LINE_MAX = 65536,
 
+    /* Octets of a pattern after replace_tag; public ones reach 64,000. Longer: the rule is off. */
+    RULE_PATTERN_MAX = 262144,
+
+    /* Open `if`s; files that include one another; files in one list. Past them: an error. */
+    RULE_IF_MAX = 64,
+    RULE_INCLUDE_MAX = 16,
+    RULE_FILES_MAX = 4096,
+
     /* Octets of one rule file. */
     RULE_FILE_MAX = 64 << 20,
 
@@ -98,6 +106,12 @@ struct rule {
     bool has_score;
     int32_t score_milli;
     struct rule_place score_place;
+
+    bool is_mentioned;     /* by a definition that an `if` leaves out, or by `reuse`: the name is no slip of the pen */
+    bool is_replace_asked; /* replace_rules names it */
+    bool is_replaced;      /* and it has been done */
+    bool is_expanded;      /* rules_matching() has been */
+    bool is_checked;       /* rule_list_finish has said what there was to say */
 };
 
 /* A list that a directive fills: "freemail_domains", "welcomelist_from", "util_rb_2tld"; what has a name of its
@@ -110,6 +124,26 @@ struct rule_set_list {
     uint32_t entries_max;
 };
 
+/* replace_tag and its like: what a tag stands for. */
+struct rule_tag {
+    char *name;
+    char *text;
+};
+
+enum rule_tag_kind { RULE_TAG, RULE_TAG_PRE, RULE_TAG_INTER, RULE_TAG_POST, RULE_TAG_KIND_CNT };
+
+struct rule_tags {
+    struct rule_tag *tags;
+    uint32_t cnt;
+};
+
+/* A directive that is known and not honoured: said once, where it first stands. */
+struct rule_ignored {
+    char *name;
+    struct rule_place place;
+    unsigned cnt;
+};
+
 struct rule_list {
     struct rule *rules;
     uint32_t rules_cnt;
@@ -118,6 +152,13 @@ struct rule_list {
     uint32_t slots_cnt;
     struct rule_set_list *lists;
     uint32_t lists_cnt;
+    struct rule_tags tags[RULE_TAG_KIND_CNT];
+    char *tag_start; /* "<" */
+    char *tag_end;   /* ">" */
+    char **plugins;  /* that `loadplugin` lines name */
+    uint32_t plugins_cnt;
+    struct rule_ignored *ignored;
+    uint32_t ignored_cnt;
     bool has_required_score;
     int32_t required_score_milli;
     char **files;
@@ -145,8 +186,37 @@ struct rule *rule_list_entry(struct rule_list *l, const char *name, size_t len);
  * when a pattern cannot be honoured. Says a warning. */
 void rule_turn_off(struct rule_list *l, struct rule *r, const char *reason);
 
-/* Adds an entry to the list of that name, made if there is none. */
+/* The same, and silent: for what is off on purpose (it needs the network). */
+void rule_turn_off_quietly(struct rule *r, const char *reason);
+
+/* What can only be done and said when everything is read: replace_tag, rules_matching(), `tflags net`, names that
+ * no rule has, directives that are not honoured. rule_list_read calls it; who uses rule_list_parse does it
+ * himself, and image_build as well. Doing it again does and says nothing. rule_finish.c */
+void rule_list_finish(struct rule_list *l);
+
+/* Writes the tags of replace_tag and its like out in every pattern that asks for it. rule_tag.c */
+void rule_tags_replace(struct rule_list *l);
+void rule_tags_set(struct rule_list *l, enum rule_tag_kind kind, const char *name, size_t name_len,
+                   const char *text, size_t len);
+void rule_tags_free(struct rule_list *l);
+
+/* Adds an entry to the list of that name, made if there is none. Remove: every equal entry. Clear: all.
+ * rule_sets.c */
 void rule_list_add(struct rule_list *l, const char *list, const char *entry, size_t len);
+void rule_list_remove(struct rule_list *l, const char *list, const char *entry, size_t len);
+void rule_list_clear(struct rule_list *l, const char *list);
+void rule_sets_free(struct rule_list *l);
+
+/* What the rule adds when it hits: the score given to it, else 1, 0.01 of `T_NAME`, 0 of `__NAME`; `tflags nice`
+ * makes a score that was not given negative. */
+int32_t rule_score_milli(const struct rule *r);
+
+/* True for a rule with an explicit score of 0: as in SpamAssassin it is not run, `__NAME` neither. */
+bool rule_is_switched_off(const struct rule *r);
+
+/* A rule whose pattern asks for nothing but the end of an address: `/\.co\.uk$/` and its like. True with the
+ * suffix ("co.uk", lower case) in suffix[size]. rule_suffix.c */
+bool rule_suffix_claim(const struct rule *r, char *suffix, size_t size);
 
 /* True for `__NAME`: score 0, not reported. */
 bool rule_is_sub(const struct rule *r);
@@ -162,20 +232,40 @@ struct rule_line {
     size_t len;
 };
 
-/* Carries `if` from line to line of one file. */
+/* Carries what is open from line to line of one file. */
 struct rule_reader {
     struct rule_list *list;
-    unsigned skip_depth; /* open if/ifplugin */
-    struct rule_place if_place;
+    const struct rule_reader *includer;
+    const char *folder; /* that `include` starts from; NULL: the text is no file, and includes none */
+    uint64_t device;    /* and inode: of the file, so that it does not include itself */
+    uint64_t inode;
+    bool is_skipping;
+    unsigned ifs_cnt;
+    struct {
+        bool was_skipping;
+        struct rule_place place;
+    } ifs[RULE_IF_MAX];
 };
 
 void rule_line_parse(struct rule_reader *reader, const struct rule_line *line);
 
-/* Keywords are read in any case and - as _. A name that ends in `*` is right for every end. rule_directive.c */
-bool rule_keyword_is(const char *word, size_t len, const char *name);
+/* Reads the file that `include` names; `at` is where it is named. rule.c */
+void rule_list_include(struct rule_reader *reader, const struct rule_place *at, const char *path);
 
-/* True for SpamAssassin's directives that rule_line.c has no reader for. rule_directive.c */
-bool rule_directive_is_known(const char *word, size_t len);
+/* plugin(NAME), can(MODULE::FUNCTION) and has() of a condition. rule_plugin.c */
+bool rule_plugin_is_loaded(const struct rule_list *l, const char *name);
+bool rule_plugin_can(const struct rule_list *l, const char *name);
+
+/* What a known directive does to a local scan without Bayes. rule_directive.c */
+enum rule_directive {
+    RULE_DIRECTIVE_UNKNOWN,
+    RULE_DIRECTIVE_NO_EFFECT, /* cannot change which rules hit: accepted silently */
+    RULE_DIRECTIVE_IGNORED,   /* could: said once */
+    RULE_DIRECTIVE_RULE       /* defines a rule by the word behind it that needs the network */
+};
+
+/* keyword is lower case, with _ for -. */
+enum rule_directive rule_directive_find(const char *keyword);
 
 /* Makes *place the list's own copy (source is duplicated). */
 void rule_place_set(struct rule_place *to, const struct rule_place *from, uint32_t column);
@@ -191,5 +281,14 @@ struct regex_literal {
 /* False: *error_off and a static sentence in *error. */
 bool regex_literal_parse(const char *text, size_t len, struct regex_literal *out, size_t *error_off,
                          const char **error);
+
+/* True when the pattern holds a %{NAME} that a capture of another rule fills while a message is looked at. */
+bool regex_has_template(const char *text, size_t len);
+
+/* Takes away what a definition left; name, score, description, intents and tflags stay. */
+void rule_clear(struct rule *r);
+
+/* Set-up code: without memory there is nothing better to do than to stop. */
+void *rule_must(void *p);
 
 #endif

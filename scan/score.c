@@ -6,10 +6,16 @@
 static void
 evaluate_code(const struct image_view *v, struct hits *h)
 {
+    float values[RULE_MAX + 1]; /* a hit is worth 1 so far */
+    for (uint32_t i = 0; i < v->rules_cnt; i++)
+        values[i] = hits_get(h, i);
     for (uint32_t i = 0; i < v->order_cnt; i++) {
         const struct image_rule *r = &v->rules[v->order[i]];
-        if (expr_eval(v->code + r->code_off, r->code_cnt, h))
-            hits_set(h, v->order[i]);
+        double value = expr_eval(v->code + r->code_off, r->code_cnt, values);
+        if (value == 0)
+            continue;
+        hits_set(h, v->order[i]);
+        values[v->order[i]] = value > 0 ? (float)value : 1; /* as SpamAssassin's got_hit */
     }
 }
 

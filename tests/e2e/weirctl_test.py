@@ -292,10 +292,10 @@ def lint_json(w):
 
 
 def unknown_keyword_is_an_error(w):
-    w.write("slip.cf", "body A /a/\n boddy B /b/\ntflags A nice\n")
+    w.write("slip.cf", "body A /a/\n boddy B /b/\ntrusted_networks 10/8\n")
     lines = w.run("rules", "lint", "slip.cf", expect=1).stdout.splitlines()
     equal(lines[0], "slip.cf:2:2: error: unknown keyword `boddy`")
-    equal(lines[3], "slip.cf:3:1: warning: `tflags` is not honoured yet")
+    equal(lines[3], "slip.cf:3:1: warning: `trusted_networks` is not honoured (1 line)")
     equal(lines[-1], "slip.cf: 1 rules, 1 errors, 1 warnings")
     w.run("rules", "compile", "slip.cf", "-o", "slip.img", expect=1)
     assert not (w.folder / "slip.img").exists(), "an image of rules with an error"

@@ -21,15 +21,18 @@ program(const std::string &text, expr_error *err)
     return code;
 }
 
-bool
+/* With the letters of `bits` hit. */
+double
 eval(const std::string &text, uint64_t bits)
 {
     expr_error err;
     std::vector<uint32_t> code = program(text, &err);
     EXPECT_FALSE(code.empty()) << text << ": " << err.text;
     EXPECT_TRUE(expr_verify(code.data(), code.size(), 26)) << text;
-    hits h = { &bits, 26 };
-    return !code.empty() && expr_eval(code.data(), code.size(), &h);
+    float values[26];
+    for (unsigned i = 0; i < 26; i++)
+        values[i] = bits >> i & 1;
+    return code.empty() ? -1 : expr_eval(code.data(), code.size(), values);
 }
 
 TEST(Expr, PrecedenceIsPerls)
@@ -56,9 +59,12 @@ TEST(Expr, ErrorsPointAtTheirOctet)
         bool is_unsupported;
     } cases[] = {
         { "", 0, false },         { "a &&", 4, false },   { "a & b", 2, false },   { "a b", 2, false },
-        { "(a", 0, false },       { "a)", 1, false },     { "a && ()", 6, false }, { "!", 1, false },
+        { "(a", 0, false },       { "a)", 1, false },     { "a && (+)", 6, false }, { "!", 1, false },
         { "a || && b", 5, false }, { "5x", 0, false },    { "a $", 2, false },     { "99999999", 0, false },
-        { "a + b > 1", 2, true }, { "a >= 2", 2, true },  { "-a", 0, true },       { "a != b", 2, true },
+        { "a < b < c", 6, true }, { "a == b != c", 7, true }, { "1 / a", 0, true },  { "1 % a", 0, true },
+        { "a + * b", 4, false },  { "--a", 0, false },    { "1.", 1, false },      { "1.2.3", 3, false },
+        { "a ? b", 2, false },    { "a : b", 2, false },  { "(a ? b)", 3, false }, { "rules_matching()", 15, false },
+        { "a ** b", 3, false },   { "1.23456789", 0, false },
     };
     for (const auto &t : cases) {
         expr_error err;
@@ -92,10 +98,37 @@ TEST(Expr, VerifyRefusesWhatWouldLeaveTheStack)
         { expr_code(EXPR_RULE, 0), expr_code(EXPR_RULE, 0) },
         { expr_code(EXPR_RULE, 26) },
         { 0xff000000 },
+        { expr_code(EXPR_CONST, 1), expr_code(EXPR_CONST, 1), expr_code(EXPR_SELECT, 0) },
+        { expr_code(EXPR_OP_CNT, 0) },
         std::vector<uint32_t>(EXPR_STACK_MAX + 1, expr_code(EXPR_CONST, 1)),
     };
     for (const auto &code : bad)
         EXPECT_FALSE(expr_verify(code.data(), code.size(), 26));
+}
+
+TEST(Expr, ArithmeticIsPerls)
+{
+    const struct {
+        const char *text;
+        double value; /* with a, c and e hit */
+    } cases[] = {
+        { "a + b + c", 2 },         { "a + c * 2", 3 },          { "(a + c) * 2 - 1", 3 },
+        { "1 - 2 - 3", -4 },        { "a + c + e >= 3", 1 },     { "a + c > 2", 0 },
+        { "-a + 3", 2 },            { "- - a", 1 },              { "!a + 1", 1 },
+        { "!(a + b)", 0 },          { "a + b == c", 1 },         { "a != c", 0 },
+        { "7 % 4", 3 },             { "(0 - 7) % 4", 1 },        { "7 % (0 - 4)", -1 },
+        { "7 / 2", 3.5 },           { "0.1 + 0.2", 0.1 + 0.2 },  { "1.50 * 2", 3 },
+        { "3 && 5", 5 },            { "0 && 5", 0 },             { "3 || 5", 3 },
+        { "b || 5", 5 },            { "b && 1 / b", 0 },         { "a ? 2 : 3", 2 },
+        { "b ? 2 : a ? 4 : 5", 4 }, { "5 ^ 3", 6 },              { "a + b ? 7 : 8", 7 },
+        { "()", 0 },                { "a || ()", 1 },            { "rules_matching(X_*) + 1", 1 },
+        { "1 <= 2 && 2 >= 3 || 4", 4 }, { "local_tests_only", 1 }, { "1 < 2 == 1", 1 },
+        { "5 - 3 > 1 ^ 1", 0 },
+    };
+    for (const auto &t : cases)
+        EXPECT_EQ(eval(t.text, 1 | 4 | 16), t.value) << t.text;
+    const uint32_t division[] = { expr_code(EXPR_CONST, 1), expr_code(EXPR_RULE, 0), expr_code(EXPR_DIV, 0) };
+    EXPECT_EQ(expr_eval(division, 3, nullptr), 0) << "only when a message makes it one";
 }
 
 /* Recursive descent that computes while it reads: another way to the same value. */

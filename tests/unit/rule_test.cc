@@ -116,19 +116,16 @@ TEST(Rule, TheCaretStandsBelowTheOctet)
 
 TEST(Rule, WhatIsNotHonouredIsAWarning)
 {
-    EXPECT_EQ(diagnose("tflags A nice\nbody A /x/\npriority A 5\nlang de describe A x\n"),
-              "r.cf:1:1: warning: `tflags` is not honoured yet\n"
-              "r.cf:3:1: warning: `priority` is not honoured yet\n"
-              "r.cf:4:1: warning: `lang` is not honoured yet\n");
-    EXPECT_EQ(diagnose("uri A /x/\nheader B eval:f()\nbody C eval:f()\nmeta D A + B > 1\n"
-                       "header E X-Spam-Relays-External =~ /x/\nheader F To:host =~ /x/\n"
-                       "meta G A || B || C || D || E || F\n"),
-              "r.cf:1:1: warning: `uri` is not honoured yet: A never hits\n"
-              "r.cf:2:10: warning: `eval:` is not honoured yet: B never hits\n"
-              "r.cf:3:8: warning: `eval:` is not honoured yet: C never hits\n"
-              "r.cf:4:10: warning: operator `+` is not honoured yet: D never hits\n"
-              "r.cf:5:10: warning: this pseudo-header is not honoured yet: E never hits\n"
-              "r.cf:6:10: warning: this header modifier is not honoured yet: F never hits\n")
+    EXPECT_EQ(diagnose("tflags A nice\nbody A /x/\npriority A 5\nlang de describe A x\nreport hello\n"), "");
+    EXPECT_EQ(diagnose("body A /x/\ntrusted_networks 10/8\nok-locales all\nTRUSTED_networks 11/8\n"),
+              "r.cf:2:1: warning: `trusted_networks` is not honoured (2 lines)\n"
+              "r.cf:3:1: warning: `ok_locales` is not honoured (1 line)\n");
+    EXPECT_EQ(diagnose("header A To:host =~ /x/\nheader B To:addr:first =~ /x/\nmeta C 1 < A < B\nmeta D 1 / A\n"
+                       "meta G A || B || C || D\n"),
+              "r.cf:1:8: warning: A never hits: the header modifier :host is not honoured\n"
+              "r.cf:2:8: warning: B never hits: the header modifier :first is not honoured\n"
+              "r.cf:3:14: warning: C never hits: comparisons in a row are not honoured\n"
+              "r.cf:4:8: warning: D never hits: a division by zero when no rule hits\n")
         << "and G has no undefined name";
 }
 
@@ -144,26 +141,16 @@ TEST(Rule, AnUnknownKeywordIsAnError)
               "r.cf:4:1: error: unknown keyword `body:A`\n"
               "r.cf:5:1: error: unknown keyword `bodyA`\n");
     EXPECT_EQ(diagnose("b\x1b[2J A\n"), "r.cf:1:1: error: unknown keyword `b?[2J`\n") << "not to the terminal";
-    EXPECT_EQ(diagnose("ifplugin X\nboddy A /x/\nendif\n"),
-              "r.cf:1:1: warning: `ifplugin` is not honoured yet: everything up to its `endif` is skipped\n");
+    EXPECT_EQ(diagnose("ifplugin X\nboddy A /x/\nendif\n"), "");
 }
 
 TEST(Rule, SpamAssassinsDirectivesAreNoErrors)
 {
-    for (const char *word : { "add_header", "whitelist_uri_host", "Whitelist-From", "welcomelist_auth", "bayes_path",
-                              "bayes_stopword_xx", "hashbl_acl_mine", "util_rb_2tld", "use_bayes", "loadplugin",
-                              "unsafe_report", "lang", "include", "urifullnsrhssub" })
-        EXPECT_EQ(diagnose(std::string(word) + " x\n"),
-                  "r.cf:1:1: warning: `" + std::string(word) + "` is not honoured yet\n");
+    for (const char *word : { "add_header", "bayes_path", "bayes_stopword_xx", "hashbl_acl_mine", "use_bayes",
+                              "loadplugin", "unsafe_report", "lang", "urifullnsrhssub", "whitelist_uri_host",
+                              "Whitelist-From", "welcomelist_auth", "util_rb_2tld", "unblacklist_from" })
+        EXPECT_EQ(diagnose(std::string(word) + " x\n"), "") << word;
     EXPECT_EQ(diagnose("bayes_stopword_\n"), "r.cf:1:1: error: unknown keyword `bayes_stopword_`\n");
-    const char stock[] = "/usr/share/spamassassin";
-    if (access(stock, R_OK))
-        GTEST_SKIP() << "no " << stock;
-    rule_list *l = rule_list_new();
-    rule_list_read(l, stock);
-    EXPECT_EQ(std::string(rule_list_diagnostics(l)).find("unknown keyword"), std::string::npos);
-    EXPECT_GT(rule_list_cnt(l), 1000u);
-    rule_list_free(l);
 }
 
 TEST(Rule, AListWithoutARuleIsAnError)
@@ -195,16 +182,6 @@ TEST(Rule, APseudoHeaderIsToldByItsCase)
               "r.cf:3:10: warning: not the pseudo-header ALL, for its case: it reads as a field that is absent\n");
 }
 
-TEST(Rule, AConditionalBlockIsOneWarning)
-{
-    EXPECT_EQ(diagnose("body A /x/\n  ifplugin Foo\nbody A /y/\nif 1\nbogus (\nendif\nelse\nbody A /z/\nendif\n"
-                       "body B /x/\n"),
-              "r.cf:2:3: warning: `ifplugin` is not honoured yet: everything up to its `endif` is skipped\n");
-    EXPECT_EQ(diagnose("if 1\nbody A /x/\n"),
-              "r.cf:1:1: warning: `if` is not honoured yet: everything up to its `endif` is skipped\n"
-              "r.cf:1:1: error: without `endif`\n");
-}
-
 TEST(Rule, TheLaterDefinitionWins)
 {
     EXPECT_EQ(diagnose("body A /x/\nheader A To =~ /y/\n"),
@@ -215,8 +192,12 @@ TEST(Rule, NamesWithoutARule)
 {
     EXPECT_EQ(diagnose("score A 1\nmeta B A && C\n"),
               "r.cf:1:7: warning: a score for A, which no rule defines\n"
-              "r.cf:2:8: warning: B: no rule is named A; it counts 0\n"
               "r.cf:2:13: warning: B: no rule is named C; it counts 0\n");
+    EXPECT_EQ(diagnose("boddy\nscore A 1\n"), "r.cf:1:1: error: unknown keyword `boddy`\n"
+                                              "r.cf:2:7: warning: a score for A, which no rule defines\n")
+        << "an error elsewhere hides nothing";
+    EXPECT_EQ(diagnose("reuse A\nifplugin No\nbody B /x/\nendif\nscore B 1\nmeta C A || B || D\naskdns D x\n"), "")
+        << "names that are known";
 }
 
 TEST(Rule, ACycleIsAnErrorAtARuleOfIt)
@@ -237,10 +218,7 @@ TEST(Rule, AFolderIsReadInNameOrder)
     rule_list *l = rule_list_new();
     EXPECT_EQ(rule_list_read(l, dir), 0);
     EXPECT_EQ(rule_list_cnt(l), 1u);
-    EXPECT_EQ(std::string(rule_list_diagnostics(l)).find(d + "/20.cf:1:6: warning: A replaces its definition at " +
-                                                          d + "/10.cf:1\n"),
-              0u)
-        << rule_list_diagnostics(l);
+    EXPECT_STREQ(rule_list_diagnostics(l), "") << "a later file may replace what an earlier one says";
     EXPECT_EQ(rule_list_read(l, (d + "/none").c_str()), -1);
     EXPECT_EQ(rule_list_errors(l), 1u);
     rule_list_free(l);
