@@ -154,15 +154,38 @@ url_follow(struct url_build *b, struct span text)
         b->todo[b->todo_cnt++] = at;
 }
 
-static bool
-has_host(const struct url_build *b)
+/* The host of a canonical URL as a string; URL_NONE: none. A host seen before is not looked up again: most
+ * links of a message go to few hosts, and look-ups in the list are the dearest step. */
+static uint16_t
+host_of(struct urls *u, struct span url)
 {
     struct host h;
 
-    for (uint16_t i = b->link_mark; i < b->u->link_cnt; i++) {
+    if (!url_host_name(url, &h))
+        return URL_NONE;
+    struct span text = {(const uint8_t *)h.text, h.len};
+    uint16_t at = u->index[slot_of(u, text, hash_of(text))];
+    if (at != URL_NONE && u->strings[at].is_host)
+        return at;
+    if (!url_find_domain(u->set, &h))
+        return URL_NONE;
+    at = intern(u, text);
+    if (at == URL_NONE)
+        return URL_NONE;
+    u->strings[at].is_host = true;
+    u->strings[at].domain_off = h.domain_off;
+    u->strings[at].is_ip = h.is_ip;
+    return at;
+}
+
+/* Has one of the URL's variants a host? Then the URL is kept, and the host's string stays. */
+static bool
+has_host(const struct url_build *b)
+{
+    for (uint16_t i = b->link_mark, end = b->u->link_cnt; i < end; i++) {
         const struct url_string *s = &b->u->strings[b->u->links[i]];
         if (s->is_variant ? s->host != URL_NONE
-                          : url_find_host(b->u->set, url_text(b->u, b->u->links[i]), &h))
+                          : host_of(b->u, url_text(b->u, b->u->links[i])) != URL_NONE)
             return true;
     }
     return false;
@@ -173,16 +196,15 @@ static void
 resolve(struct urls *u, uint16_t at)
 {
     struct url_string *s = &u->strings[at];
-    struct host h;
 
     if (s->is_variant)
         return;
     s->is_variant = true;
-    if (!url_find_host(u->set, url_text(u, at), &h))
+    s->host = host_of(u, url_text(u, at));
+    if (s->host == URL_NONE)
         return;
-    s->host = intern(u, (struct span){(const uint8_t *)h.text, h.len});
-    s->domain_off = h.domain_off;
-    s->is_ip = h.is_ip;
+    s->domain_off = u->strings[s->host].domain_off;
+    s->is_ip = u->strings[s->host].is_ip;
 }
 
 static int
@@ -275,7 +297,6 @@ void
 urls_dkim(struct urls *u, struct span domain)
 {
     struct url_buf raw;
-    struct host h;
     uint16_t mark = u->string_cnt;
 
     url_buf_init(&raw);
@@ -284,22 +305,25 @@ urls_dkim(struct urls *u, struct span domain)
         if (!url_is_space(domain.ptr[i]))
             url_put(&raw, domain.ptr + i, 1);
     }
-    if (find(u, url_buf_span(&raw)) >= 0 || !url_find_host(u->set, url_buf_span(&raw), &h))
+    if (find(u, url_buf_span(&raw)) >= 0)
         return;
     if (u->detail_cnt == URL_DETAIL_MAX) {
         u->overflow |= URL_OVERFLOW_COUNT;
         return;
     }
     uint16_t at = intern(u, url_buf_span(&raw));
-    uint16_t host = at == URL_NONE ? at : intern(u, (struct span){(const uint8_t *)h.text, h.len});
+    uint16_t host = at == URL_NONE ? at : host_of(u, url_buf_span(&raw));
     if (host == URL_NONE) {
         drop_strings(u, mark);
         return;
     }
     u->detail_of[at] = u->detail_cnt;
-    u->details[u->detail_cnt++] = (struct url_detail){
-        .types = URL_DKIM, .raw = at, .link_off = u->link_cnt, .host = host, .has_domain = true,
-        .domain_off = h.domain_off};
+    u->details[u->detail_cnt++] = (struct url_detail){.types = URL_DKIM,
+                                                      .raw = at,
+                                                      .link_off = u->link_cnt,
+                                                      .host = host,
+                                                      .has_domain = true,
+                                                      .domain_off = u->strings[host].domain_off};
 }
 
 bool

@@ -99,7 +99,7 @@ struct url_string {
     uint8_t domain_off; /* the registrable domain within the host */
     bool is_ip;         /* the host is an IP address, which is its own domain */
     bool is_variant;    /* seen by uri rules */
-    uint8_t pad;
+    bool is_host;       /* it is some variant's host */
 };
 
 struct url_detail {

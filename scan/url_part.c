@@ -366,14 +366,22 @@ authority_host(struct span s)
 }
 
 bool
-url_find_host(const struct suffix_set *set, struct span url, struct host *h)
+url_host_name(struct span url, struct host *h)
 {
     if (url_begins(url, "javascript:") || url_begins(url, "cid:") || url_begins(url, "file:"))
         return false;
     struct span host = url_begins(url, "mailto:") ? mail_host(url_from(url, 7)) : authority_host(url);
-    if (!host.len || !host_normalize(host, h) || h->text[h->len - 1] == '.' ||
-        !suffix_lookup(set, host, h))
-        return false; /* a dot at the end makes it none; a variant without it follows */
+    /* A dot at the end makes it none; a variant without it follows. */
+    return host.len && host_normalize(host, h) && h->text[h->len - 1] != '.';
+}
+
+bool
+url_find_domain(const struct suffix_set *set, struct host *h)
+{
+    struct host name = *h;
+
+    if (!suffix_lookup(set, (struct span){(const uint8_t *)name.text, name.len}, h))
+        return false;
     if (!h->is_ip && (!h->is_fqdn || !h->is_known))
         return false;
     if (h->domain_off == h->len)

@@ -94,8 +94,11 @@ void url_undo_entities(struct url_buf *b);
 /* Appends the host as four decimal numbers, if it is an IPv4 address in any base. */
 bool url_put_ipv4(struct url_buf *b, struct span host);
 
-/* The host of a canonical URL, if it is an IP address or a name under a known top-level domain. */
-bool url_find_host(const struct suffix_set *set, struct span url, struct host *h);
+/* The host of a canonical URL in normal form. False: there is none. */
+bool url_host_name(struct span url, struct host *h);
+
+/* Fills in the rest of it. False: neither an IP address nor a name under a known top-level domain. */
+bool url_find_domain(const struct suffix_set *set, struct host *h);
 
 /* Does the name end in "." and a known top-level domain? */
 bool url_has_tld(const struct suffix_set *set, struct span name);
