@@ -59,8 +59,8 @@ struct header_facts {
     struct span (*get)(void *ctx, const char *name, enum header_part part, bool *is_present);
 
     /* The part of a host name that somebody registered (a.b.example.co.uk -> example.co.uk); the
-     * host itself when there is none, in lower case. *is_valid: it ends in a top-level domain that exists.
-     * The span lives until the next call. */
+     * host itself when there is none, in lower case. *is_valid: it ends in a top-level domain that
+     * exists. The span lives until the next call. */
     struct span (*registered_domain)(void *ctx, struct span host, bool *is_valid);
     void *ctx;
 

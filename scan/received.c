@@ -6,12 +6,6 @@
 #include "scan/received.h"
 #include "scan/received_private.h"
 
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* Runs of blanks as one, none at the ends, no ";" at the end. Returns the length. */
 static size_t
 squeeze(struct span value, uint8_t *out, size_t cap, bool *is_capped)
@@ -19,7 +13,7 @@ squeeze(struct span value, uint8_t *out, size_t cap, bool *is_capped)
     size_t len = 0;
 
     for (size_t i = 0; i < value.len; i++) {
-        uint8_t c = is_space(value.ptr[i]) ? ' ' : value.ptr[i];
+        uint8_t c = span_is_space(value.ptr[i]) ? ' ' : value.ptr[i];
 
         if (c == ' ' && (len == 0 || out[len - 1] == ' '))
             continue;
@@ -116,7 +110,7 @@ part_by(uint8_t *line, size_t len)
 {
     size_t off;
 
-    if (!text_find((struct span){line, len}, ")by ", &off))
+    if (!span_find((struct span){line, len}, ")by ", &off))
         return len;
     memmove(line + off + 2, line + off + 1, len - off - 1);
     line[off + 1] = ' ';
@@ -134,7 +128,7 @@ put(struct relays *r, struct span s, bool is_stripped)
     }
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = s.ptr[i];
-        bool is_bad = is_space(c) || c == '\0' || strchr("#[]()<>|", c) != NULL;
+        bool is_bad = span_is_space(c) || c == '\0' || strchr("#[]()<>|", c) != NULL;
 
         to[i] = is_stripped && is_bad ? '!' : c;
     }
@@ -146,11 +140,11 @@ put(struct relays *r, struct span s, bool is_stripped)
 static struct span
 strip_angles(struct span s)
 {
-    while (s.len > 0 && is_space(s.ptr[0]))
-        s = text_from(s, 1);
+    while (s.len > 0 && span_is_space(s.ptr[0]))
+        s = span_from(s, 1);
     while (s.len > 0 && s.ptr[0] == '<')
-        s = text_from(s, 1);
-    while (s.len > 0 && is_space(s.ptr[s.len - 1]))
+        s = span_from(s, 1);
+    while (s.len > 0 && span_is_space(s.ptr[s.len - 1]))
         s.len--;
     while (s.len > 0 && s.ptr[s.len - 1] == '>')
         s.len--;
@@ -162,7 +156,7 @@ clean_rdns(struct span s)
 {
     while (s.len > 0 && s.ptr[s.len - 1] == '.')
         s.len--;
-    if (text_starts(s, "[") || (s.len == 7 && text_starts_nocase(s, "unknown")))
+    if (span_starts(s, "[") || (s.len == 7 && span_starts_nocase(s, "unknown")))
         s.len = 0;
     return s;
 }
@@ -171,15 +165,15 @@ clean_rdns(struct span s)
 static struct span
 clean_ip(struct span s)
 {
-    size_t off = text_starts_nocase(s, "IPv6:") ? 5 : 0, colons = 0;
+    size_t off = span_starts_nocase(s, "IPv6:") ? 5 : 0, colons = 0;
     struct span v4;
 
-    s = text_from(s, off);
+    s = span_from(s, off);
     for (off = 0; off < s.len && (s.ptr[off] == '0' || s.ptr[off] == ':'); off++)
         colons += s.ptr[off] == ':';
-    if (colons < 2 || !text_starts_nocase(text_from(s, off), "ffff:") || s.ptr[off - 1] != ':')
+    if (colons < 2 || !span_starts_nocase(span_from(s, off), "ffff:") || s.ptr[off - 1] != ':')
         return s;
-    v4 = text_from(s, off + 5);
+    v4 = span_from(s, off + 5);
     return ip_text_is_v4(v4) ? v4 : s;
 }
 

@@ -61,25 +61,34 @@ take_sub(struct span sub, const char *key, size_t min, struct span *out)
 {
     size_t off;
 
-    while (text_find(sub, key, &off)) {
-        sub = text_from(sub, off + strlen(key));
-        if (text_word_len(sub) >= min) {
-            *out = text_cut(sub, 0, text_word_len(sub));
+    while (span_find(sub, key, &off)) {
+        sub = span_from(sub, off + strlen(key));
+        if (span_word_len(sub) >= min) {
+            *out = span_cut(sub, 0, span_word_len(sub));
             return;
         }
     }
 }
 
+/* "ip (proxying for ip) (SquirrelMail authenticated user x) by mx with HTTP": the address that
+ * stands 10 to 80 octets before "by". */
 static enum received_kind
 form_squirrelmail(const struct shape *s, struct handover *h)
 {
-    struct span ip;
+    struct span rest = s->text, ip;
 
-    if ((!text_has(s->text, " (SquirrelMail authenticated user ") &&
-         !text_has(s->text, " (NaSMail authenticated user ")) ||
-        !text_starts(s->after, " with HTTP") || !ip_text_find(s->text, &ip))
+    if ((!span_has(s->text, " (SquirrelMail authenticated user ") &&
+         !span_has(s->text, " (NaSMail authenticated user ")) ||
+        !span_starts(s->after, " with HTTP") || s->by.len == 0)
         return RECEIVED_UNREAD;
-    return take(h, ip, s->by);
+    while (ip_text_find(rest, &ip) && ip.ptr < s->by.ptr) {
+        size_t gap = (size_t)(s->by.ptr - ip.ptr) - ip.len;
+
+        if (gap >= 13 && gap <= 83)
+            return take(h, ip, s->by);
+        rest = span_from(rest, (size_t)(ip.ptr - rest.ptr) + ip.len);
+    }
+    return RECEIVED_UNREAD;
 }
 
 static enum received_kind
@@ -87,10 +96,10 @@ form_aol_webmail(const struct shape *s, struct handover *h)
 {
     size_t open, close;
 
-    if (!text_has(s->text, "aol.com") || !ip_text_is(s->first) || !is_whole(s, 0) ||
-        !text_starts(s->after, " (") || !text_find(s->after, ")", &close) ||
-        !text_find(s->after, ") with HTTP (WebMailUI)", &open) || open != close ||
-        !ip_text_is(text_cut(s->after, 2, close - 2)))
+    if (!span_has(s->text, "aol.com") || !ip_text_is(s->first) || !is_whole(s, 0) ||
+        !span_starts(s->after, " (") || !span_find(s->after, ")", &close) ||
+        !span_find(s->after, ") with HTTP (WebMailUI)", &open) || open != close ||
+        !ip_text_is(span_cut(s->after, 2, close - 2)))
         return RECEIVED_UNREAD;
     return take(h, s->first, s->by);
 }
@@ -103,10 +112,10 @@ form_smtpsvc(const struct shape *s, struct handover *h)
 
     if (s->first.len > 0 && is_whole(s, 1) && is_group(s, 0, GROUP_IP) && g->is_bracketed &&
         !g->has_ident && !g->has_port && !g->is_spaced && g->extra.len <= 40 &&
-        text_starts(s->after, " with Microsoft SMTPSVC"))
+        span_starts(s->after, " with Microsoft SMTPSVC"))
         return take_helo(h, s->first, g->ip, s->by);
-    if (text_starts(s->text, "mail pickup service by ") &&
-        text_is(s->after, " with Microsoft SMTPSVC"))
+    if (span_starts(s->text, "mail pickup service by ") &&
+        span_is(s->after, " with Microsoft SMTPSVC"))
         return RECEIVED_SKIP;
     return RECEIVED_UNREAD;
 }
@@ -135,14 +144,14 @@ is_exchange(struct span text)
     size_t off, close;
     struct span rest;
 
-    if (text_find(text, " with Microsoft SMTP Server ", &off))
-        rest = text_from(text, off + 28);
-    else if (text_find(text, " with mapi id ", &off))
-        rest = text_from(text, off + 14);
+    if (span_find(text, " with Microsoft SMTP Server ", &off))
+        rest = span_from(text, off + 28);
+    else if (span_find(text, " with mapi id ", &off))
+        rest = span_from(text, off + 14);
     else
         return false;
-    if (text_starts(rest, "(") && text_find(rest, ") ", &close))
-        rest = text_from(rest, close + 2);
+    if (span_starts(rest, "(") && span_find(rest, ") ", &close))
+        rest = span_from(rest, close + 2);
     return is_version(rest);
 }
 
@@ -155,12 +164,12 @@ form_exchange(const struct shape *s, struct handover *h)
 
     if (s->first.len == 0 || !is_whole(s, 1))
         return RECEIVED_UNREAD;
-    ip = text_from(g->text, text_starts(g->text, "[") ? 1 : 0);
+    ip = span_from(g->text, span_starts(g->text, "[") ? 1 : 0);
     len = ip.len == 0 ? 0 : ip_text_at(ip, 0);
     if (len == 0 || (len < ip.len && ip.ptr[len] != ']' && ip.ptr[len] != '%'))
         return RECEIVED_UNREAD;
     h->id = (struct span){NULL, 0};
-    return take_helo(h, s->first, text_cut(ip, 0, len), s->by);
+    return take_helo(h, s->first, span_cut(ip, 0, len), s->by);
 }
 
 static bool
@@ -178,11 +187,11 @@ angle(struct span s, const char *key, struct span otherwise)
 {
     size_t off, close;
 
-    if (!text_find(s, key, &off))
+    if (!span_find(s, key, &off))
         return otherwise;
-    s = text_from(s, off + strlen(key));
-    return text_find(s, ">", &close) && close > 0 && close <= text_word_len(s)
-               ? text_cut(s, 0, close)
+    s = span_from(s, off + strlen(key));
+    return span_find(s, ">", &close) && close > 0 && close <= span_word_len(s)
+               ? span_cut(s, 0, close)
                : otherwise;
 }
 
@@ -193,7 +202,7 @@ form_xmail(const struct shape *s, struct handover *h)
     struct span none = {NULL, 0};
 
     if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !is_port(g->extra) ||
-        !text_has(s->after, " with [XMail"))
+        !span_has(s->after, " with [XMail"))
         return RECEIVED_UNREAD;
     h->id = angle(s->text, " id <", h->id);
     h->envfrom = angle(s->text, " from <", h->has_envfrom ? h->envfrom : none);
@@ -208,8 +217,8 @@ form_ecelerity(const struct shape *s, struct handover *h)
 
     if (!is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !g->has_port)
         return RECEIVED_UNREAD;
-    if (s->first.len == 0 && text_starts(g->extra, " helo="))
-        return take_helo(h, text_from(g->extra, 6), g->ip, s->by);
+    if (s->first.len == 0 && span_starts(g->extra, " helo="))
+        return take_helo(h, span_from(g->extra, 6), g->ip, s->by);
     return s->first.len > 0 && g->extra.len == 0 ? take(h, g->ip, s->by) : RECEIVED_UNREAD;
 }
 
@@ -224,7 +233,7 @@ exim_pieces(const struct shape *s, struct handover *h)
         if (g->kind == GROUP_SQUARE && g->extra.len == 0 && h->ip.len == 0)
             h->ip = g->ip;
         else if (g->kind != GROUP_SQUARE && i + 1 < s->cnt &&
-                 text_word_len(g->text) == g->text.len && g->text.len > 0)
+                 span_word_len(g->text) == g->text.len && g->text.len > 0)
             h->helo = g->text;
     }
     if (!has_by(s))
@@ -239,18 +248,18 @@ form_exim(const struct shape *s, struct handover *h)
     const struct group *g = &s->group[0];
     size_t off;
 
-    if (text_find(s->text, " with local", &off) &&
-        (text_starts(text_from(s->text, off + 11), " ") ||
-         text_starts(text_from(s->text, off + 11), "-")))
+    if (span_find(s->text, " with local", &off) &&
+        (span_starts(span_from(s->text, off + 11), " ") ||
+         span_starts(span_from(s->text, off + 11), "-")))
         return RECEIVED_SKIP;
     if (!s->is_by_next || !has_by(s))
         return exim_pieces(s, h);
-    if (s->cnt == 1 && g->kind != GROUP_SQUARE && text_starts(s->first, "[") &&
-        ip_text_is(text_cut(s->first, 1, s->first.len - 2)) &&
+    if (s->cnt == 1 && g->kind != GROUP_SQUARE && span_starts(s->first, "[") &&
+        ip_text_is(span_cut(s->first, 1, s->first.len - 2)) &&
         s->first.ptr[s->first.len - 1] == ']') {
         take_sub(g->text, "helo=", 1, &h->helo);
         take_sub(g->text, "ident=", 0, &h->ident);
-        return take(h, text_cut(s->first, 1, s->first.len - 2), s->by);
+        return take(h, span_cut(s->first, 1, s->first.len - 2), s->by);
     }
     if (s->cnt > 0 && s->first.len > 0 && g->kind == GROUP_IP && g->is_bracketed && !g->has_ident &&
         !g->has_port) {
@@ -296,22 +305,22 @@ form_plain_address(const struct shape *s, struct handover *h)
 static enum received_kind
 form_product(const struct shape *s, struct handover *h)
 {
-    if (text_has(s->text, " SMTPSVC"))
+    if (span_has(s->text, " SMTPSVC"))
         return form_smtpsvc(s, h);
     if (is_exchange(s->text))
         return form_exchange(s, h);
-    if (text_has(s->text, "[XMail "))
+    if (span_has(s->text, "[XMail "))
         return form_xmail(s, h);
-    if (text_has(s->text, "(ecelerity"))
+    if (span_has(s->text, "(ecelerity"))
         return form_ecelerity(s, h);
-    if (text_has(s->text, "Exim"))
+    if (span_has(s->text, "Exim"))
         return form_exim(s, h);
-    if (text_has(s->text, " (Postfix) with"))
+    if (span_has(s->text, " (Postfix) with"))
         return form_postfix(s, h);
-    if (text_has(s->text, "(Scalix SMTP Relay") && s->cnt > 0 && !s->group[0].is_bracketed)
+    if (span_has(s->text, "(Scalix SMTP Relay") && s->cnt > 0 && !s->group[0].is_bracketed)
         return form_plain_address(s, h);
-    if (text_has(s->text, " (Lotus Domino ") && is_bare_bracket(s, 0) &&
-        text_starts(s->after, " (Lotus"))
+    if (span_has(s->text, " (Lotus Domino ") && is_bare_bracket(s, 0) &&
+        span_starts(s->after, " (Lotus"))
         return form_plain_address(s, h);
     return RECEIVED_UNREAD;
 }
@@ -320,7 +329,7 @@ form_product(const struct shape *s, struct handover *h)
 static enum received_kind
 form_http(const struct shape *s, struct handover *h)
 {
-    if (!text_has(s->text, "with HTTP") || !ip_text_is(s->first) || !s->is_by_next || s->cnt != 1 ||
+    if (!span_has(s->text, "with HTTP") || !ip_text_is(s->first) || !s->is_by_next || s->cnt != 1 ||
         !is_bare_bracket(s, 0) || s->by.len == 0)
         return RECEIVED_UNREAD;
     return take(h, s->first, s->by);
@@ -331,7 +340,7 @@ static void
 split_ident(struct handover *h)
 {
     const uint8_t *at;
-    bool is_marked = text_starts(h->rdns, "IDENT:");
+    bool is_marked = span_starts(h->rdns, "IDENT:");
 
     for (unsigned i = 0; i < 1u + is_marked; i++) {
         size_t skip = i == 0 && is_marked ? 6 : 0;
@@ -339,8 +348,8 @@ split_ident(struct handover *h)
         at = h->rdns.len == 0 ? NULL : memchr(h->rdns.ptr, '@', h->rdns.len);
         if (at == NULL)
             return;
-        h->ident = text_cut(h->rdns, skip, (size_t)(at - h->rdns.ptr) - skip);
-        h->rdns = text_from(h->rdns, (size_t)(at - h->rdns.ptr) + 1);
+        h->ident = span_cut(h->rdns, skip, (size_t)(at - h->rdns.ptr) - skip);
+        h->rdns = span_from(h->rdns, (size_t)(at - h->rdns.ptr) + 1);
     }
 }
 
@@ -351,7 +360,7 @@ form_sendmail(const struct shape *s, struct handover *h)
     const struct group *g = &s->group[0];
 
     if (s->first.len == 0 || !is_group(s, 0, GROUP_NAME_IP) || g->has_port || s->by.len == 0 ||
-        !s->is_after_paren || !text_starts(s->after, " (") || text_starts(s->after, " (qmail-"))
+        !s->is_after_paren || !span_starts(s->after, " (") || span_starts(s->after, " (qmail-"))
         return RECEIVED_UNREAD;
     h->has_lookup = true;
     h->rdns = g->name;
@@ -366,12 +375,12 @@ form_exim_unnamed(const struct shape *s, struct handover *h)
     const struct group *g = &s->group[0];
 
     if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !g->is_bracketed ||
-        g->has_ident || g->has_port || !text_starts(g->extra, " helo=") ||
-        text_word_len(text_from(g->extra, 1)) + 1 != g->extra.len ||
-        !text_starts(s->after, " with "))
+        g->has_ident || g->has_port || !span_starts(g->extra, " helo=") ||
+        span_word_len(span_from(g->extra, 1)) + 1 != g->extra.len ||
+        !span_starts(s->after, " with "))
         return RECEIVED_UNREAD;
     h->rdns = s->first;
-    return take_helo(h, text_from(g->extra, 6), g->ip, s->by);
+    return take_helo(h, span_from(g->extra, 6), g->ip, s->by);
 }
 
 /* "helo (name[ip]) by mx ": AT&T and others. */
@@ -382,7 +391,7 @@ form_tight(const struct shape *s, struct handover *h)
 
     if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_TIGHT) || g->has_port)
         return RECEIVED_UNREAD;
-    if (!text_starts(g->name, "<unknown") || g->name.ptr[g->name.len - 1] != '>') {
+    if (!span_starts(g->name, "<unknown") || g->name.ptr[g->name.len - 1] != '>') {
         h->has_lookup = true;
         h->rdns = g->name;
     }
@@ -396,7 +405,7 @@ form_sendmail_ident(const struct shape *s, struct handover *h)
     const struct group *g = &s->group[0];
 
     if (s->first.len == 0 || !is_group(s, 0, GROUP_IP) || !g->has_ident || !g->is_bracketed ||
-        g->has_port || !s->is_after_paren || !text_starts(s->after, " ("))
+        g->has_port || !s->is_after_paren || !span_starts(s->after, " ("))
         return RECEIVED_UNREAD;
     h->has_lookup = true;
     h->ident = g->ident;
@@ -409,7 +418,7 @@ form_hotmail(const struct shape *s, struct handover *h)
     static const char tail[] = ".hotmail.msn.com";
     size_t len = sizeof tail - 1;
 
-    if (!has_by(s) || s->by.len <= len || !text_is(text_from(s->by, s->by.len - len), tail))
+    if (!has_by(s) || s->by.len <= len || !span_is(span_from(s->by, s->by.len - len), tail))
         return RECEIVED_UNREAD;
     h->by = s->by;
     h->ip = ip_text_is(s->first) ? s->first : h->ip;
@@ -419,7 +428,7 @@ form_hotmail(const struct shape *s, struct handover *h)
 static bool
 is_smtp(struct span after)
 {
-    return text_starts(after, " with SMTP") || text_starts(after, " with ESMTP");
+    return span_starts(after, " with SMTP") || span_starts(after, " with ESMTP");
 }
 
 /* What follows by's comment "(..)". */
@@ -428,7 +437,7 @@ behind_comment(struct span after)
 {
     size_t close;
 
-    return text_starts(after, " (") && text_find(after, ")", &close) ? text_from(after, close + 1)
+    return span_starts(after, " (") && span_find(after, ")", &close) ? span_from(after, close + 1)
                                                                      : (struct span){NULL, 0};
 }
 
@@ -447,13 +456,13 @@ form_helo_pair(const struct shape *s, struct handover *h)
     const struct group *g = &s->group[1];
     struct span behind = behind_comment(s->after);
     bool is_pair = s->first.len > 0 && is_whole(s, 2) && !g->has_port && !g->has_ident &&
-                   g->extra.len == 0 && text_word_len(s->group[0].name) == s->group[0].name.len;
+                   g->extra.len == 0 && span_word_len(s->group[0].name) == s->group[0].name.len;
     bool is_plain = is_pair && g->kind == GROUP_IP && !g->is_bracketed;
 
-    if (is_plain && is_group(s, 0, GROUP_HELO) && text_starts(s->after, " (qpsmtpd/") &&
+    if (is_plain && is_group(s, 0, GROUP_HELO) && span_starts(s->after, " (qpsmtpd/") &&
         is_smtp(behind))
         return take_rdns_helo(s, h, g);
-    if (is_plain && is_group(s, 0, GROUP_LHLO) && text_starts(s->after, " with LMTP"))
+    if (is_plain && is_group(s, 0, GROUP_LHLO) && span_starts(s->after, " with LMTP"))
         return take_rdns_helo(s, h, g);
     if (is_pair && g->kind == GROUP_SQUARE && is_group(s, 0, GROUP_HELO) && is_smtp(behind))
         return take_rdns_helo(s, h, g);
@@ -466,18 +475,18 @@ is_qmail_protocol(struct span after)
 {
     size_t off = 0;
 
-    if (text_starts(after, " (")) {
-        if (!text_find(after, ") with ", &off))
+    if (span_starts(after, " (")) {
+        if (!span_find(after, ") with ", &off))
             return false;
-        after = text_from(after, off + 1);
+        after = span_from(after, off + 1);
     }
-    if (!text_starts(after, " with "))
+    if (!span_starts(after, " with "))
         return false;
-    for (after = text_from(after, 5); after.len > 5; after = text_from(after, off)) {
-        if ((text_starts(after, " SMTP") || text_starts(after, " QMQP")) &&
-            !text_starts(text_from(after, 5), " id "))
+    for (after = span_from(after, 5); after.len >= 5; after = span_from(after, off)) {
+        if ((span_starts(after, " SMTP") || span_starts(after, " QMQP")) &&
+            !span_starts(span_from(after, 5), " id "))
             return true;
-        off = 1 + text_word_len(text_from(after, 1));
+        off = 1 + span_word_len(span_from(after, 1));
     }
     return false;
 }
@@ -490,16 +499,16 @@ form_qmail(const struct shape *s, struct handover *h)
     unsigned ip_at = is_group(s, 0, GROUP_HELO) ? 1 : 0;
     const struct group *g = &s->group[ip_at];
     bool has_sender =
-        s->cnt == ip_at + 2 && text_starts(s->group[ip_at + 1].text, "envelope-sender <");
+        s->cnt == ip_at + 2 && span_starts(s->group[ip_at + 1].text, "envelope-sender <");
 
     if (s->first.len == 0 || !s->is_by_next || s->by.len == 0 || s->cnt != ip_at + 1 + has_sender ||
         g->kind != GROUP_IP || g->has_port || g->is_spaced || g->extra.len > 0 ||
         !is_qmail_protocol(s->after))
         return RECEIVED_UNREAD;
-    if (ip_at == 1 && (text_has(s->group[0].name, " ") || text_has(s->group[0].name, "(")))
+    if (ip_at == 1 && (span_has(s->group[0].name, " ") || span_has(s->group[0].name, "(")))
         return RECEIVED_UNREAD;
     h->rdns = s->first;
-    h->has_lookup = !text_is(s->first, "unknown");
+    h->has_lookup = !span_is(s->first, "unknown");
     h->ident = g->ident;
     take_helo(h, ip_at == 1 ? s->group[0].name : s->first, g->ip, s->by);
     if (!h->has_lookup)
@@ -542,8 +551,8 @@ first_bracketed(const struct shape *s, struct span *ip, struct span *tail)
 
     if (close == NULL)
         return false;
-    *ip = text_cut(s->first, 1, (size_t)(close - s->first.ptr) - 1);
-    *tail = text_from(s->first, ip->len + 2);
+    *ip = span_cut(s->first, 1, (size_t)(close - s->first.ptr) - 1);
+    *tail = span_from(s->first, ip->len + 2);
     return ip_text_is(*ip);
 }
 
@@ -563,20 +572,20 @@ static enum received_kind
 form_mdaemon(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
-    struct span own = text_from(s->after, 1);
+    struct span own = span_from(s->after, 1);
     size_t close;
 
     if (s->first.len == 0 || !is_whole(s, 1))
         return RECEIVED_UNREAD;
-    if (g->kind == GROUP_SQUARE && !g->has_port && g->extra.len == 0 && text_starts(own, "[") &&
-        text_find(own, "] with ", &close) && ip_text_is(text_cut(own, 1, close - 1))) {
+    if (g->kind == GROUP_SQUARE && !g->has_port && g->extra.len == 0 && span_starts(own, "[") &&
+        span_find(own, "] with ", &close) && ip_text_is(span_cut(own, 1, close - 1))) {
         h->has_lookup = true;
         return take_helo(h, s->first, g->ip, s->by);
     }
-    if (text_starts(g->text, "[(") && text_find(g->text, ")]", &close) &&
-        close + 2 == g->text.len && ip_text_is(text_cut(g->text, 2, close - 2)) &&
-        text_starts(own, "("))
-        return take_helo(h, s->first, text_cut(g->text, 2, close - 2), s->by);
+    if (span_starts(g->text, "[(") && span_find(g->text, ")]", &close) &&
+        close + 2 == g->text.len && ip_text_is(span_cut(g->text, 2, close - 2)) &&
+        span_starts(own, "("))
+        return take_helo(h, s->first, span_cut(g->text, 2, close - 2), s->by);
     return RECEIVED_UNREAD;
 }
 
@@ -615,11 +624,11 @@ form_name_ip(const struct shape *s, struct handover *h)
 
     if (s->first.len == 0 || !is_group(s, 0, GROUP_NAME_IP) || g->has_port || g->extra.len > 0)
         return RECEIVED_UNREAD;
-    while (by.len > 0 && !text_is_word_char(by.ptr[by.len - 1]))
+    while (by.len > 0 && !span_is_word_char(by.ptr[by.len - 1]))
         by.len--;
     if (by.len == 0)
         return RECEIVED_UNREAD;
-    h->has_lookup = !text_is(g->name, "softdnserr"); /* courier: the lookup failed */
+    h->has_lookup = !span_is(g->name, "softdnserr"); /* courier: the lookup failed */
     if (h->has_lookup)
         h->rdns = g->name;
     return take_helo(h, s->first, g->ip, by);
@@ -629,7 +638,7 @@ static enum received_kind
 form_fetched(const struct shape *s, struct handover *h)
 {
     (void)h;
-    return text_has(s->text, "with POP3") || text_has(s->text, "with IMAP") ? RECEIVED_FETCHED
+    return span_has(s->text, "with POP3") || span_has(s->text, "with IMAP") ? RECEIVED_FETCHED
                                                                             : RECEIVED_UNREAD;
 }
 
@@ -664,30 +673,30 @@ form_firewall(const struct shape *s, struct handover *h)
 {
     const uint8_t *open = s->first.len == 0 ? NULL : memrchr(s->first.ptr, '(', s->first.len);
     size_t name_len = open == NULL ? 0 : (size_t)(open - s->first.ptr), close;
-    struct span rdns = text_cut(s->first, 0, name_len), by = s->by, ip, behind;
-    bool is_smap = text_starts(s->after, " via smap ");
+    struct span rdns = span_cut(s->first, 0, name_len), by = s->by, ip, behind;
+    bool is_smap = span_starts(s->after, " via smap ");
 
-    behind = text_from(s->text, name_len + 1);
-    ip = text_cut(behind, 0, name_len == 0 || behind.len == 0 ? 0 : ip_text_at(behind, 0));
-    behind = text_from(behind, ip.len);
+    behind = span_from(s->text, name_len + 1);
+    ip = span_cut(behind, 0, name_len == 0 || behind.len == 0 ? 0 : ip_text_at(behind, 0));
+    behind = span_from(behind, ip.len);
     if (ip.len == 0 || by.len == 0)
         return RECEIVED_UNREAD;
-    if (text_starts(behind, ") by ") && s->after.len > 0)
+    if (span_starts(behind, ") by ") && s->after.len > 0)
         return take_rdns(h, rdns, ip, by, is_smap);
-    if (is_smap && (text_starts(behind, ", HELO ") || text_starts(behind, ", EHLO ")) &&
-        text_find(behind, ")", &close)) {
-        h->helo = text_cut(behind, 7, close - 7);
+    if (is_smap && (span_starts(behind, ", HELO ") || span_starts(behind, ", EHLO ")) &&
+        span_find(behind, ")", &close)) {
+        h->helo = span_cut(behind, 7, close - 7);
         return take_rdns(h, rdns, ip, by, true);
     }
-    if (!text_starts(behind, ")") || by.ptr[by.len - 1] != ',')
+    if (!span_starts(behind, ")") || by.ptr[by.len - 1] != ',')
         return RECEIVED_UNREAD;
     by.len--;
     h->helo = (struct span){NULL, 0};
-    if (text_starts(behind, "), claiming to be \"")) {
-        behind = text_from(behind, 18);
-        h->helo = text_cut(behind, 0, text_find(behind, "\"", &close) ? close : 0);
+    if (span_starts(behind, "), claiming to be \"")) {
+        behind = span_from(behind, 19);
+        h->helo = span_cut(behind, 0, span_find(behind, "\"", &close) ? close : 0);
     }
-    return take_rdns(h, rdns, ip, by, !text_is(rdns, "UNKNOWN"));
+    return take_rdns(h, rdns, ip, by, !span_is(rdns, "UNKNOWN"));
 }
 
 /* "rdns (HELO helo) (user@ip with plain) by mx with " */
@@ -697,15 +706,15 @@ form_yahoo(const struct shape *s, struct handover *h)
     const struct group *g = &s->group[s->cnt == 2 ? 1 : 0];
 
     if (s->first.len == 0 || !s->is_by_next || s->cnt == 0 || s->cnt > 2 || g->kind != GROUP_IP ||
-        g->is_bracketed || g->is_spaced || !text_starts(s->after, " with "))
+        g->is_bracketed || g->is_spaced || !span_starts(s->after, " with "))
         return RECEIVED_UNREAD;
     if (s->cnt == 2 && is_group(s, 0, GROUP_HELO)) {
         h->has_lookup = true;
         h->ident = g->ident;
         return take_rdns_helo(s, h, g);
     }
-    if (s->cnt == 1 && g->has_ident && text_is(g->extra, " with login") &&
-        text_has(s->by, ".yahoo.com"))
+    if (s->cnt == 1 && g->has_ident && span_is(g->extra, " with login") &&
+        span_has(s->by, ".yahoo.com"))
         return take_helo(h, s->first, g->ip, s->by);
     return RECEIVED_UNREAD;
 }
@@ -722,9 +731,9 @@ form_address_first(const struct shape *s, struct handover *h)
 
     if (!is_whole(s, s->cnt) || s->cnt > 1 || (!is_bracketed && !ip_text_is(s->first)))
         return RECEIVED_UNREAD;
-    if (is_bracketed && s->cnt == 1 && tail.len == 0 && text_starts(s->after, " (") &&
-        text_starts(g->text, "account ") && text_find(g->text, " HELO ", &off))
-        return take_helo(h, text_from(g->text, off + 6), ip, s->by);
+    if (is_bracketed && s->cnt == 1 && tail.len == 0 && span_starts(s->after, " (") &&
+        span_starts(g->text, "account ") && span_find(g->text, " HELO ", &off))
+        return take_helo(h, span_from(g->text, off + 6), ip, s->by);
     if (is_helo)
         return take_helo(h, g->name, ip, s->by);
     if (is_bracketed && s->cnt == 1 && tail.len == 0) {
@@ -735,31 +744,27 @@ form_address_first(const struct shape *s, struct handover *h)
     if (is_bracketed || (s->cnt == 1 && (g->text.len < 2 || (g->text.ptr[0] | 0x20) < 'a' ||
                                          (g->text.ptr[0] | 0x20) > 'z')))
         return RECEIVED_UNREAD;
-    if (text_starts(s->after, " with ") ||
-        (s->cnt == 0 && (text_starts(s->after, " (SMTPL") || text_starts(s->after, " (InterScan"))))
+    if (span_starts(s->after, " with ") ||
+        (s->cnt == 0 && (span_starts(s->after, " (SMTPL") || span_starts(s->after, " (InterScan"))))
         return take(h, ip, s->by);
     return RECEIVED_UNREAD;
 }
 
-/* "helo ([ip] verified) by mx (CommuniGate Pro", "helo ([ip] [ip]) by mx with " */
+/* "rdns ([ip] verified) by mx (CommuniGate Pro .." */
 static enum received_kind
-form_bracket_extra(const struct shape *s, struct handover *h)
+form_communigate(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
 
     if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !g->is_bracketed ||
         g->has_ident || g->has_port)
         return RECEIVED_UNREAD;
-    if (text_has(s->text, " (CommuniGate Pro") && text_is(g->extra, " verified") &&
-        text_starts(s->after, " (")) {
+    if (span_has(s->text, " (CommuniGate Pro") && span_is(g->extra, " verified") &&
+        span_starts(s->after, " (")) {
         h->has_lookup = true;
         h->rdns = s->first;
         return take_helo(h, s->first, g->ip, s->by);
     }
-    if (text_starts(g->extra, " [") && g->extra.ptr[g->extra.len - 1] == ']' &&
-        text_word_len(text_from(g->extra, 1)) + 1 == g->extra.len &&
-        text_starts(s->after, " with "))
-        return take_helo(h, s->first, g->ip, s->by);
     return RECEIVED_UNREAD;
 }
 
@@ -767,9 +772,9 @@ form_bracket_extra(const struct shape *s, struct handover *h)
 static enum received_kind
 form_originating(const struct shape *s, struct handover *h)
 {
-    struct span ip = text_from(s->text, 18), none = {NULL, 0};
+    struct span ip = span_from(s->text, 18), none = {NULL, 0};
 
-    return text_starts(s->text, "X-Originating-IP: ") && ip_text_is(ip) ? take(h, ip, none)
+    return span_starts(s->text, "X-Originating-IP: ") && ip_text_is(ip) ? take(h, ip, none)
                                                                         : RECEIVED_UNREAD;
 }
 
@@ -777,11 +782,11 @@ enum received_kind
 received_form(const struct shape *s, struct handover *h)
 {
     static form_fn *const forms[] = {
-        form_squirrelmail, form_aol_webmail,   form_product,        form_http,     form_sendmail,
-        form_exim_unnamed, form_tight,         form_sendmail_ident, form_hotmail,  form_helo_pair,
-        form_qmail,        form_spaced,        form_nameless,       form_address,  form_mdaemon,
-        form_bracket,      form_name_ip,       form_fetched,        form_qmailish, form_firewall,
-        form_yahoo,        form_address_first, form_bracket_extra,  form_square,   form_originating,
+        form_squirrelmail, form_aol_webmail, form_product,        form_http,     form_sendmail,
+        form_exim_unnamed, form_tight,       form_sendmail_ident, form_hotmail,  form_helo_pair,
+        form_qmail,        form_spaced,      form_nameless,       form_address,  form_mdaemon,
+        form_bracket,      form_name_ip,     form_fetched,        form_qmailish, form_firewall,
+        form_yahoo,        form_communigate, form_address_first,  form_square,   form_originating,
     };
 
     for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; i++) {

@@ -11,7 +11,7 @@
 static bool
 is_helo_char(uint8_t c)
 {
-    return c != '\0' && (text_is_word_char(c) || strchr("-.^+&:=?!@%*$\\/", c) != NULL);
+    return c != '\0' && (span_is_word_char(c) || strchr("-.^+&:=?!@%*$\\/", c) != NULL);
 }
 
 static struct span
@@ -21,7 +21,7 @@ helo_run(struct span s)
 
     while (len < s.len && is_helo_char(s.ptr[len]))
         len++;
-    return text_cut(s, 0, len);
+    return span_cut(s, 0, len);
 }
 
 /* The first run behind `key` where the key begins a word. */
@@ -31,12 +31,12 @@ find_helo(struct span line, const char *key, struct span *helo)
     struct span rest = line;
     size_t off;
 
-    while (text_find(rest, key, &off)) {
+    while (span_find(rest, key, &off)) {
         const uint8_t *at = rest.ptr + off;
 
-        rest = text_from(rest, off + strlen(key));
+        rest = span_from(rest, off + strlen(key));
         *helo = helo_run(rest);
-        if (helo->len > 0 && (at == line.ptr || !text_is_word_char(at[-1])))
+        if (helo->len > 0 && (at == line.ptr || !span_is_word_char(at[-1])))
             return true;
     }
     return false;
@@ -62,14 +62,14 @@ read_id(struct span line, struct handover *h)
 {
     size_t off, len;
 
-    for (struct span rest = line; text_find(rest, " id ", &off);) {
-        rest = text_from(rest, off + 3); /* the blank may begin another " id " */
-        struct span id = text_from(rest, text_starts(rest, " <") ? 2 : 1);
+    for (struct span rest = line; span_find(rest, " id ", &off);) {
+        rest = span_from(rest, off + 3); /* the blank may begin another " id " */
+        struct span id = span_from(rest, span_starts(rest, " <") ? 2 : 1);
 
         for (len = 0; len < id.len && memchr(" <>;", id.ptr[len], 4) == NULL; len++)
             ;
         if (len >= 3) {
-            h->id = text_cut(id, 0, len);
+            h->id = span_cut(id, 0, len);
             return;
         }
     }
@@ -80,10 +80,10 @@ read_by(struct span line, struct handover *h)
 {
     size_t off;
 
-    if (text_find(line, " by ", &off)) {
-        struct span word = text_from(line, off + 4);
+    if (span_find(line, " by ", &off)) {
+        struct span word = span_from(line, off + 4);
 
-        h->by = text_cut(word, 0, text_word_len(word));
+        h->by = span_cut(word, 0, span_word_len(word));
     }
 }
 
@@ -98,12 +98,12 @@ read_envfrom(struct span line, struct handover *h)
         if ((line.ptr[i] | 0x20) != 'r' && (line.ptr[i] | 0x20) != 'e')
             continue;
         for (unsigned k = 0; k < sizeof keys / sizeof keys[0]; k++) {
-            struct span word = text_from(line, i + strlen(keys[k]));
+            struct span word = span_from(line, i + strlen(keys[k]));
 
-            if (!text_starts_nocase(text_from(line, i), keys[k]))
+            if (!span_starts_nocase(span_from(line, i), keys[k]))
                 continue;
-            word.len = text_word_len(word);
-            while (word.len > 0 && !text_is_word_char(word.ptr[word.len - 1]))
+            word.len = span_word_len(word);
+            while (word.len > 0 && !span_is_word_char(word.ptr[word.len - 1]))
                 word.len--;
             if (word.len > 0) {
                 h->envfrom = word;
@@ -123,16 +123,16 @@ read_auth_protocol(struct span line, struct handover *h)
                                         "ASMTP",     "HTTP",       "HTTPS",     "HTTPU"};
 
     for (size_t i = 0; i + 6 < line.len; i++) {
-        struct span word = text_from(line, i + 6);
+        struct span word = span_from(line, i + 6);
 
-        if (line.ptr[i] != ' ' || !text_starts_nocase(text_from(line, i), " with "))
+        if (line.ptr[i] != ' ' || !span_starts_nocase(span_from(line, i), " with "))
             continue;
         for (unsigned k = 0; k < sizeof types / sizeof types[0]; k++) {
             size_t len = strlen(types[k]);
 
-            if (text_starts_nocase(word, types[k]) &&
+            if (span_starts_nocase(word, types[k]) &&
                 (word.len == len || word.ptr[len] == ' ' || word.ptr[len] == ';')) {
-                h->auth = text_cut(word, 0, len);
+                h->auth = span_cut(word, 0, len);
                 return true;
             }
         }
@@ -184,7 +184,7 @@ is_gmail_submission_id(struct span id)
     for (size_t start = 1; start <= 4 && start < id.len; start++) {
         size_t off = 0, n = 0;
         bool is_fine =
-            pass_run(id, &off, both, start, start) && text_starts(text_from(id, off), "sm");
+            pass_run(id, &off, both, start, start) && span_starts(span_from(id, off), "sm");
 
         off += 2;
         is_fine = is_fine && pass_run(id, &off, digits, 2, 9) && pass_run(id, &off, lower, 3, 3) &&
@@ -208,18 +208,18 @@ read_auth_gmail(struct span line, struct handover *h)
     struct span version, cipher;
     size_t off;
 
-    if (!text_find(line, key, &off) ||
-        !is_gmail_submission_id(text_from(line, off + sizeof key - 1)))
+    if (!span_find(line, key, &off) ||
+        !is_gmail_submission_id(span_from(line, off + sizeof key - 1)))
         return false;
-    if (!text_find(line, "(version=", &off))
+    if (!span_find(line, "(version=", &off))
         return false;
-    version = text_from(line, off + 9);
-    version.len = text_word_len(version);
-    cipher = text_from(line, off + 9 + version.len);
-    if (version.len == 0 || !text_starts(cipher, " cipher="))
+    version = span_from(line, off + 9);
+    version.len = span_word_len(version);
+    cipher = span_from(line, off + 9 + version.len);
+    if (version.len == 0 || !span_starts(cipher, " cipher="))
         return false;
-    cipher = text_from(cipher, 8);
-    if (!text_find(cipher, ")", &off) || off == 0)
+    cipher = span_from(cipher, 8);
+    if (!span_find(cipher, ")", &off) || off == 0)
         return false;
     cipher.len = off;
     set_auth(h, "GMail - transport=", version, " cipher=", cipher, "");
@@ -233,16 +233,16 @@ read_auth_courier(struct span line, struct handover *h)
     static const char *const methods[] = {"LOGIN", "PLAIN", "DIGEST-MD5", "CRAM-MD5"};
     size_t off, end;
 
-    if (!text_find(line, " (AUTH: ", &off) || off < 2 ||
-        !(text_starts(text_from(line, off - 2), "])") ||
-          text_starts(text_from(line, off - 2), ")]")))
+    if (!span_find(line, " (AUTH: ", &off) || off < 2 ||
+        !(span_starts(span_from(line, off - 2), "])") ||
+          span_starts(span_from(line, off - 2), ")]")))
         return false;
-    line = text_from(line, off + 8);
+    line = span_from(line, off + 8);
     for (unsigned k = 0; k < 4; k++) {
-        if (text_starts(line, methods[k]) &&
-            text_starts(text_from(line, strlen(methods[k])), " ") &&
-            text_find(line, ") by ", &end)) {
-            h->auth = text_cut(line, 0, strlen(methods[k]));
+        if (span_starts(line, methods[k]) &&
+            span_starts(span_from(line, strlen(methods[k])), " ") &&
+            span_find(line, ") by ", &end)) {
+            h->auth = span_cut(line, 0, strlen(methods[k]));
             return true;
         }
     }
@@ -255,20 +255,20 @@ read_auth_sendmail(struct span line, struct handover *h)
 {
     size_t off, inner, end;
 
-    if (!text_find(line, "authenticated", &off) || !text_starts(line, "from "))
+    if (!span_find(line, "authenticated", &off) || !span_starts(line, "from "))
         return false;
     for (size_t i = 1; i + 1 < line.len; i++) {
-        struct span rest = text_from(line, i + 1);
+        struct span rest = span_from(line, i + 1);
         bool is_end = line.ptr[i] == ')' && line.ptr[i - 1] == ']';
 
         is_end = is_end || (line.ptr[i] == ']' && line.ptr[i - 1] == ')');
         is_end = is_end || (line.ptr[i] == ')' && line.ptr[i - 1] == ')');
-        if (!is_end || !text_starts(rest, " "))
+        if (!is_end || !span_starts(rest, " "))
             continue;
-        if (text_find(rest, "(", &off) &&
-            text_find(text_from(rest, off), "authenticated", &inner) &&
-            text_find(text_from(rest, off + inner), ")", &end) &&
-            text_has(text_from(rest, off + inner + end), " by")) {
+        if (span_find(rest, "(", &off) &&
+            span_find(span_from(rest, off), "authenticated", &inner) &&
+            span_find(span_from(rest, off + inner), ")", &end) &&
+            span_has(span_from(rest, off + inner + end), " by")) {
             set_auth_text(h, "Sendmail");
             return true;
         }
@@ -285,15 +285,15 @@ read_auth_gmx(struct span line, struct handover *h)
     struct span with;
     size_t end;
 
-    if (!text_has(line, " by mail.gmx.") || !text_starts(line, "from "))
+    if (!span_has(line, " by mail.gmx.") || !span_starts(line, "from "))
         return false;
-    received_shape(text_from(line, 5), &s);
+    received_shape(span_from(line, 5), &s);
     if (s.cnt < 2 || s.group[0].kind != GROUP_HELO || s.group[1].kind != GROUP_SQUARE ||
-        !(text_is(s.by, "mail.gmx.net") || text_is(s.by, "mail.gmx.com")) ||
-        !text_starts(s.after, " (") || !text_find(s.after, ") with ", &end))
+        !(span_is(s.by, "mail.gmx.net") || span_is(s.by, "mail.gmx.com")) ||
+        !span_starts(s.after, " (") || !span_find(s.after, ") with ", &end))
         return false;
-    with = text_from(s.after, end + 7);
-    if (!text_starts(with, "ESMTP") && !text_starts(with, "SMTP"))
+    with = span_from(s.after, end + 7);
+    if (!span_starts(with, "ESMTP") && !span_starts(with, "SMTP"))
         return false;
     with.len = with.ptr[0] == 'E' ? 5 : 4;
     set_auth(h, "GMX (", with, " / ", s.by, ")");
@@ -309,18 +309,18 @@ read_auth_postfix(struct span line, struct handover *h)
     struct span rest, product;
     size_t off, end;
 
-    if (!text_find(line, key, &off))
+    if (!span_find(line, key, &off))
         return false;
-    rest = text_from(line, off + sizeof key - 1);
-    if (!text_find(rest, ") by ", &off) || text_word_len(rest) != off + 1)
+    rest = span_from(line, off + sizeof key - 1);
+    if (!span_find(rest, ") by ", &off) || span_word_len(rest) != off + 1)
         return false;
-    rest = text_from(rest, off + 5);
-    rest = text_from(rest, text_word_len(rest));
-    if (!text_starts(rest, " (") || !text_find(rest, ")", &end) || end < 3 ||
-        !text_starts(text_from(rest, end), ") with "))
+    rest = span_from(rest, off + 5);
+    rest = span_from(rest, span_word_len(rest));
+    if (!span_starts(rest, " (") || !span_find(rest, ")", &end) || end < 3 ||
+        !span_starts(span_from(rest, end), ") with "))
         return false;
-    product = text_cut(rest, 2, end - 2);
-    if (text_is(product, "Postfix"))
+    product = span_cut(rest, 2, end - 2);
+    if (span_is(product, "Postfix"))
         h->auth = product;
     else
         set_auth(h, "Postfix (", product, ")", (struct span){product.ptr, 0}, "");
@@ -333,10 +333,10 @@ read_auth_critical_path(struct span line, struct handover *h)
 {
     size_t off, end;
 
-    if (!text_find(line, ") (authenticated as ", &off) || off == 0 || line.ptr[off - 1] < '0' ||
-        line.ptr[off - 1] > '9' || !text_find(text_from(line, off + 1), ") id ", &end))
+    if (!span_find(line, ") (authenticated as ", &off) || off == 0 || line.ptr[off - 1] < '0' ||
+        line.ptr[off - 1] > '9' || !span_find(span_from(line, off + 1), ") id ", &end))
         return false;
-    if (!text_has(text_cut(line, 0, off), ") by "))
+    if (!span_has(span_cut(line, 0, off), ") by "))
         return false;
     set_auth_text(h, "CriticalPath");
     return true;
@@ -348,19 +348,19 @@ read_auth_product(struct span line, struct handover *h)
     static const char *const protocols[] = {"HTTP", "SMTP", "XIMSS", "IMAP"};
     size_t off;
 
-    for (unsigned k = 0; k < 4 && text_find(line, "CommuniGate Pro ", &off); k++) {
+    for (unsigned k = 0; k < 4 && span_find(line, "CommuniGate Pro ", &off); k++) {
         char key[32];
 
         snprintf(key, sizeof key, "CommuniGate Pro %s", protocols[k]);
-        if (text_has(line, key) && text_has(line, " (account ")) {
+        if (span_has(line, key) && span_has(line, " (account ")) {
             set_auth_text(h, "Communigate");
             return true;
         }
     }
-    if (text_find(line, " with Microsoft Exchange Server HTTP-DAV", &off)) {
-        struct span rest = text_from(line, off + 40);
+    if (span_find(line, " with Microsoft Exchange Server HTTP-DAV", &off)) {
+        struct span rest = span_from(line, off + 40);
 
-        if (rest.len == 0 || !text_is_word_char(rest.ptr[0])) {
+        if (rest.len == 0 || !span_is_word_char(rest.ptr[0])) {
             set_auth_text(h, "HTTP-DAV");
             return true;
         }
@@ -373,15 +373,15 @@ static bool
 read_auth_via(struct span line, struct handover *h)
 {
     for (size_t i = 0; i + 10 < line.len; i++) {
-        struct span word = text_from(line, i + 6);
+        struct span word = span_from(line, i + 6);
         size_t len = 4;
 
-        if (line.ptr[i] != ' ' || !text_starts_nocase(text_from(line, i), " (via HTTP"))
+        if (line.ptr[i] != ' ' || !span_starts_nocase(span_from(line, i), " (via HTTP"))
             continue;
         len += word.len > 4 && word.ptr[4] != ')';
         if (len < word.len && word.ptr[len] == ')' &&
             (len + 1 == word.len || word.ptr[len + 1] == ' ' || word.ptr[len + 1] == ';')) {
-            h->auth = text_cut(word, 0, len);
+            h->auth = span_cut(word, 0, len);
             return true;
         }
     }
@@ -391,7 +391,7 @@ read_auth_via(struct span line, struct handover *h)
 static void
 read_auth(struct span line, struct handover *h)
 {
-    bool has_by = text_has(line, " by ");
+    bool has_by = span_has(line, " by ");
 
     (void)((has_by && read_auth_protocol(line, h)) || read_auth_gmail(line, h) ||
            read_auth_courier(line, h) || read_auth_sendmail(line, h) || read_auth_gmx(line, h) ||
@@ -406,6 +406,6 @@ received_clauses(struct span line, struct handover *h)
     read_helo(line, h);
     read_by(line, h);
     read_auth(line, h);
-    if (text_starts(line, "from "))
-        read_envfrom(text_from(line, 5), h);
+    if (span_starts(line, "from "))
+        read_envfrom(span_from(line, 5), h);
 }

@@ -12,6 +12,7 @@
 #define WEIR_SCAN_RECEIVED_PRIVATE_H
 
 #include "scan/received.h"
+#include "scan/span_text.h"
 
 enum {
     /* Groups of one line that are read; no known format has more than 4 before its "by". */
@@ -90,16 +91,5 @@ enum received_kind received_read(struct span line, struct handover *h);
 
 /* Lines that are skipped before their date is cut, since the date is part of what tells. */
 bool received_is_ignored(struct span line);
-
-/* Text helpers; all compare octets, `_nocase` ASCII without case. */
-bool text_starts(struct span s, const char *prefix);
-bool text_starts_nocase(struct span s, const char *prefix);
-bool text_is(struct span s, const char *text);
-bool text_find(struct span s, const char *what, size_t *off);
-bool text_has(struct span s, const char *what);
-struct span text_from(struct span s, size_t off);
-struct span text_cut(struct span s, size_t off, size_t len);
-size_t text_word_len(struct span s); /* up to the first blank */
-bool text_is_word_char(uint8_t c);
 
 #endif

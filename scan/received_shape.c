@@ -5,75 +5,6 @@
 #include "scan/ip_text.h"
 #include "scan/received_private.h"
 
-struct span
-text_from(struct span s, size_t off)
-{
-    return off < s.len ? (struct span){s.ptr + off, s.len - off} : (struct span){NULL, 0};
-}
-
-struct span
-text_cut(struct span s, size_t off, size_t len)
-{
-    struct span rest = text_from(s, off);
-
-    return (struct span){rest.ptr, len < rest.len ? len : rest.len};
-}
-
-bool
-text_starts(struct span s, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    return s.len >= len && memcmp(s.ptr, prefix, len) == 0;
-}
-
-bool
-text_starts_nocase(struct span s, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    return s.len >= len && strncasecmp((const char *)s.ptr, prefix, len) == 0;
-}
-
-bool
-text_is(struct span s, const char *text)
-{
-    return s.len == strlen(text) && text_starts(s, text);
-}
-
-bool
-text_find(struct span s, const char *what, size_t *off)
-{
-    const uint8_t *at = s.len == 0 ? NULL : memmem(s.ptr, s.len, what, strlen(what));
-
-    if (at == NULL)
-        return false;
-    *off = (size_t)(at - s.ptr);
-    return true;
-}
-
-bool
-text_has(struct span s, const char *what)
-{
-    size_t off;
-
-    return text_find(s, what, &off);
-}
-
-size_t
-text_word_len(struct span s)
-{
-    const uint8_t *blank = s.len == 0 ? NULL : memchr(s.ptr, ' ', s.len);
-
-    return blank == NULL ? s.len : (size_t)(blank - s.ptr);
-}
-
-bool
-text_is_word_char(uint8_t c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
 /* "[ip]", "[ip:port]", "[ip.port]" at s; the length up to behind "]", 0 when it is something else.
  */
 static size_t
@@ -85,11 +16,11 @@ bracketed_ip(struct span s, struct span *ip, bool *has_port)
 
     if (close == NULL)
         return 0;
-    inner = text_cut(s, 1, (size_t)(close - s.ptr) - 1);
+    inner = span_cut(s, 1, (size_t)(close - s.ptr) - 1);
     len = inner.len == 0 ? 0 : ip_text_at(inner, 0);
     if (len == 0)
         return 0;
-    *ip = text_cut(inner, 0, len);
+    *ip = span_cut(inner, 0, len);
     *has_port = len < inner.len;
     if (*has_port && inner.ptr[len] != ':' && inner.ptr[len] != '.')
         return 0;
@@ -109,9 +40,9 @@ read_ip(struct span s, struct group *g)
     g->is_bracketed = len > 0;
     if (len == 0) {
         len = s.len == 0 ? 0 : ip_text_at(s, 0);
-        g->ip = text_cut(s, 0, len);
+        g->ip = span_cut(s, 0, len);
     }
-    g->extra = text_from(s, len);
+    g->extra = span_from(s, len);
     return len > 0;
 }
 
@@ -119,52 +50,52 @@ static bool
 is_ip_group(struct group *g)
 {
     struct span s = g->text;
-    size_t word = text_word_len(s);
+    size_t word = span_word_len(s);
     const uint8_t *at = word == 0 ? NULL : memrchr(s.ptr, '@', word);
 
     g->is_spaced = s.len > 0 && s.ptr[0] == ' ';
     if (g->is_spaced)
-        return read_ip(text_from(s, 1), g);
+        return read_ip(span_from(s, 1), g);
     if (read_ip(s, g))
         return true;
     if (at == NULL)
         return false;
     g->has_ident = true;
-    g->ident = text_cut(s, 0, (size_t)(at - s.ptr));
-    return read_ip(text_from(s, g->ident.len + 1), g);
+    g->ident = span_cut(s, 0, (size_t)(at - s.ptr));
+    return read_ip(span_from(s, g->ident.len + 1), g);
 }
 
 /* "name [ip]extra" */
 static bool
 is_name_group(struct group *g)
 {
-    g->name = text_cut(g->text, 0, text_word_len(g->text));
-    return g->name.len > 0 && read_ip(text_from(g->text, g->name.len + 1), g) && g->is_bracketed;
+    g->name = span_cut(g->text, 0, span_word_len(g->text));
+    return g->name.len > 0 && read_ip(span_from(g->text, g->name.len + 1), g) && g->is_bracketed;
 }
 
 /* "name[ip]" */
 static bool
 is_tight_group(struct group *g)
 {
-    size_t word = text_word_len(g->text);
+    size_t word = span_word_len(g->text);
     const uint8_t *open = word == 0 ? NULL : memrchr(g->text.ptr, '[', word);
 
     if (open == NULL || open == g->text.ptr)
         return false;
-    g->name = text_cut(g->text, 0, (size_t)(open - g->text.ptr));
-    return read_ip(text_from(g->text, g->name.len), g) && g->is_bracketed && g->extra.len == 0;
+    g->name = span_cut(g->text, 0, (size_t)(open - g->text.ptr));
+    return read_ip(span_from(g->text, g->name.len), g) && g->is_bracketed && g->extra.len == 0;
 }
 
 static void
 read_group(struct group *g)
 {
     g->kind = GROUP_OTHER;
-    if (text_starts(g->text, "HELO ") || text_starts(g->text, "EHLO ")) {
+    if (span_starts(g->text, "HELO ") || span_starts(g->text, "EHLO ")) {
         g->kind = GROUP_HELO;
-        g->name = text_from(g->text, 5);
-    } else if (text_starts(g->text, "LHLO ")) {
+        g->name = span_from(g->text, 5);
+    } else if (span_starts(g->text, "LHLO ")) {
         g->kind = GROUP_LHLO;
-        g->name = text_from(g->text, 5);
+        g->name = span_from(g->text, 5);
     } else if (is_name_group(g)) {
         g->kind = GROUP_NAME_IP;
     } else if (is_ip_group(g)) {
@@ -194,16 +125,16 @@ add_group(struct shape *s, struct span at)
 {
     struct group *g = &s->group[s->cnt];
     bool is_square = at.ptr[0] == '[';
-    size_t len = is_square ? text_word_len(at) : paren_len(at);
+    size_t len = is_square ? span_word_len(at) : paren_len(at);
 
     if (len == 0)
         return 0;
     memset(g, 0, sizeof *g);
     if (is_square) {
-        g->text = text_cut(at, 0, len);
+        g->text = span_cut(at, 0, len);
         g->kind = read_ip(g->text, g) && g->is_bracketed ? GROUP_SQUARE : GROUP_OTHER;
     } else {
-        g->text = text_cut(at, 1, len - 2);
+        g->text = span_cut(at, 1, len - 2);
         read_group(g);
     }
     s->cnt++;
@@ -213,10 +144,10 @@ add_group(struct shape *s, struct span at)
 static void
 read_by(struct shape *s, size_t off)
 {
-    struct span word = text_from(s->text, off + 3);
+    struct span word = span_from(s->text, off + 3);
 
-    s->by = text_cut(word, 0, text_word_len(word));
-    s->after = text_from(word, s->by.len);
+    s->by = span_cut(word, 0, span_word_len(word));
+    s->after = span_from(word, s->by.len);
     s->is_after_paren = off >= 2 && s->text.ptr[off - 2] == ')';
 }
 
@@ -230,15 +161,15 @@ received_shape(struct span text, struct shape *s)
     s->text = text;
     s->is_by_next = true;
     if (text.len > 0 && text.ptr[0] != '(')
-        s->first = text_cut(text, 0, text_word_len(text));
+        s->first = span_cut(text, 0, span_word_len(text));
     off = s->first.len;
     while (off < text.len) {
         struct span rest;
         size_t len = 0;
 
         off += text.ptr[off] == ' ';
-        rest = text_from(text, off);
-        if (rest.len > 3 && text_starts(rest, "by ")) {
+        rest = span_from(text, off);
+        if (rest.len > 3 && span_starts(rest, "by ")) {
             read_by(s, off);
             return;
         }
@@ -249,7 +180,7 @@ received_shape(struct span text, struct shape *s)
         off += len;
         if (len == 0 || (off < text.len && text.ptr[off] != ' ')) {
             s->is_by_next = false;
-            off += text_word_len(text_from(text, off));
+            off += span_word_len(span_from(text, off));
         }
     }
     s->is_by_next = false;
