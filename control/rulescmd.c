@@ -1,4 +1,4 @@
-/* weirctl rules: lint and compile. */
+/* weirctl rules: lint, compile and diff. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <getopt.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control/rulesfile.h"
+#include "control/rulesview.h"
 #include "control/verbs.h"
 #include "scan/image.h"
 #include "scan/ruleset.h"
@@ -17,7 +18,9 @@ struct options {
     bool wants_json;
     bool wants_help;
     const char *output;
+    const char *corpus;
     const char *path;
+    const char *other; /* diff has two */
 };
 
 static void
@@ -48,11 +51,16 @@ lint(const struct options *o)
     void *image = NULL;
     size_t len;
     int result = rulesfile_compile(l, o->path, &image, &len);
-    if (o->wants_json)
-        print_json(result_json(o, l));
-    else
-        printf("%s%s: %u rules, %u errors, %u warnings\n", rule_list_diagnostics(l), o->path,
-               rule_list_cnt(l), rule_list_errors(l), rule_list_warnings(l));
+    if (o->wants_json) {
+        cJSON *object = result_json(o, l);
+        rulesview_json(object, l);
+        print_json(object);
+    } else {
+        fputs(rule_list_diagnostics(l), stdout);
+        rulesview_print(stdout, l);
+        printf("%s: %u rules, %u errors, %u warnings\n", o->path, rule_list_cnt(l), rule_list_errors(l),
+               rule_list_warnings(l));
+    }
     rule_list_free(l);
     if (result)
         return VERB_REFUSED;
@@ -135,6 +143,7 @@ parse_options(int argc, char **argv, struct options *o)
     static const struct option options[] = {
         { "json", no_argument, NULL, 'j' },
         { "output", required_argument, NULL, 'o' },
+        { "corpus", required_argument, NULL, 'c' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
@@ -144,6 +153,8 @@ parse_options(int argc, char **argv, struct options *o)
             o->wants_json = true;
         else if (c == 'o')
             o->output = optarg;
+        else if (c == 'c')
+            o->corpus = optarg;
         else if (c == 'h')
             o->wants_help = true;
         else
@@ -151,7 +162,26 @@ parse_options(int argc, char **argv, struct options *o)
     }
     if (optind < argc)
         o->path = argv[optind++];
+    if (optind < argc)
+        o->other = argv[optind++];
     return optind == argc;
+}
+
+static int
+run(const char *what, const struct options *o)
+{
+    bool is_lint = !strcmp(what, "lint"), is_diff = !strcmp(what, "diff");
+    if (!o->path || (is_diff && !o->other))
+        return verb_usage_error("rules", "%s needs %s", what, is_diff ? "two PATHs" : "a PATH");
+    if ((o->other || o->corpus) && !is_diff)
+        return verb_usage_error("rules", "wrong arguments for %s", what);
+    if (o->output && (is_lint || is_diff))
+        return verb_usage_error("rules", "%s writes no file", what);
+    if (is_diff)
+        return rulesview_diff(o->path, o->other, o->corpus, o->wants_json);
+    if (is_lint)
+        return lint(o);
+    return o->output ? compile(o) : verb_usage_error("rules", "compile needs -o IMAGE");
 }
 
 int
@@ -161,17 +191,9 @@ verb_rules(int argc, char **argv)
     struct options o;
     if (!strcmp(what, "--help") || !strcmp(what, "-h"))
         return verb_help("rules");
-    if (!strcmp(what, "diff"))
-        return verb_usage_error("rules", "diff is not there yet");
-    if (strcmp(what, "lint") && strcmp(what, "compile"))
-        return verb_usage_error("rules", "lint or compile is expected");
+    if (strcmp(what, "lint") && strcmp(what, "compile") && strcmp(what, "diff"))
+        return verb_usage_error("rules", "lint, compile or diff is expected");
     if (!parse_options(argc - 1, argv + 1, &o))
         return verb_usage_error("rules", "wrong arguments for %s", what);
-    if (o.wants_help)
-        return verb_help("rules");
-    if (!o.path)
-        return verb_usage_error("rules", "%s needs a PATH", what);
-    if (!strcmp(what, "lint"))
-        return o.output ? verb_usage_error("rules", "lint writes no file") : lint(&o);
-    return o.output ? compile(&o) : verb_usage_error("rules", "compile needs -o IMAGE");
+    return o.wants_help ? verb_help("rules") : run(what, &o);
 }

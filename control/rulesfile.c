@@ -119,24 +119,32 @@ read_image(const char *path, FILE *f, size_t size, void **image, size_t *len, ch
     return -1;
 }
 
+bool
+rulesfile_is_image(const char *path)
+{
+    char magic[sizeof(IMAGE_MAGIC) - 1];
+    struct stat st;
+    FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rbe") : NULL;
+    bool is_image = f && fread(magic, 1, sizeof(magic), f) == sizeof(magic) &&
+                    !memcmp(magic, IMAGE_MAGIC, sizeof(magic));
+    if (f)
+        fclose(f);
+    return is_image;
+}
+
 int
 rulesfile_load_said(const char *path, void **image, size_t *len, char **said)
 {
     *said = NULL;
-    struct stat st;
-    if (stat(path, &st) || !S_ISREG(st.st_mode))
+    if (!rulesfile_is_image(path))
         return compile(&path, 1, image, len, said);
+    struct stat st;
     FILE *f = fopen(path, "rbe");
-    if (!f) {
+    if (!f || fstat(fileno(f), &st)) {
         *said = said_format("%s: error: %s\n", path, strerror(errno));
         return -1;
     }
-    char magic[sizeof(IMAGE_MAGIC) - 1];
-    bool is_image = fread(magic, 1, sizeof(magic), f) == sizeof(magic) &&
-                    !memcmp(magic, IMAGE_MAGIC, sizeof(magic));
-    rewind(f);
-    int result = is_image ? read_image(path, f, (size_t)st.st_size, image, len, said)
-                          : compile(&path, 1, image, len, said);
+    int result = read_image(path, f, (size_t)st.st_size, image, len, said);
     fclose(f);
     return result;
 }

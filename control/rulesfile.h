@@ -4,6 +4,7 @@
 #define WEIR_CONTROL_RULESFILE_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "scan/rule.h"
@@ -16,6 +17,9 @@ int rulesfile_load(const char *const *paths, unsigned paths_cnt, void **image, s
 /* The same of one path, with what would be printed in *said instead (free()), or NULL: lines, the last one a
  * summary. */
 int rulesfile_load_said(const char *path, void **image, size_t *len, char **said);
+
+/* Whether the first octets of this file are those of a compiled image. */
+bool rulesfile_is_image(const char *path);
 
 /* The errors and warnings among these lines as an array of objects: file, line, column, severity, text. The
  * caller's (cJSON_Delete). */

@@ -54,7 +54,7 @@ struct output {
     struct result ring[RING_MAX];
     bool failed; /* a file could not be read */
     uint64_t mails, octets;
-    uint64_t begin_ms, progress_ms;
+    uint64_t begin_ms, begin_cpu_ms, progress_ms;
     bool is_terminal; /* stderr */
     bool is_shown;    /* progress, on the last line of the terminal */
 };
@@ -151,11 +151,12 @@ static void
 print_stats(struct output *o)
 {
     uint64_t ms = clock_ms(CLOCK_MONOTONIC) - o->begin_ms;
+    uint64_t cpu_ms = clock_ms(CLOCK_PROCESS_CPUTIME_ID) - o->begin_cpu_ms;
     double s = ms ? (double)ms / 1000 : 0.001;
     hide_progress(o);
     fflush(stdout);
-    fprintf(stderr, "%lu messages, %.1f MB in %.2f s: %.0f messages/s, %.1f MB/s\n", (unsigned long)o->mails,
-            (double)o->octets / 1e6, s, (double)o->mails / s, (double)o->octets / 1e6 / s);
+    fprintf(stderr, "%lu messages, %.1f MB in %.2f s (%.2f s of CPU): %.0f messages/s, %.1f MB/s\n",
+            (unsigned long)o->mails, (double)o->octets / 1e6, s, (double)cpu_ms / 1000, (double)o->mails / s, (double)o->octets / 1e6 / s);
 }
 
 /* ---- one mail ---- */
@@ -286,23 +287,26 @@ load_rules(const struct options *o)
 }
 
 static int
-run(const struct options *o, char *const *paths, unsigned paths_cnt)
+run(struct options *o, char *const *paths, unsigned paths_cnt)
 {
     static struct scan s;
     s.o = o;
     s.rules = o->rules_cnt ? load_rules(o) : NULL;
     if (o->rules_cnt && !s.rules)
         return VERB_REFUSED;
+    scan_print_init(&o->print, s.rules);
     s.source = mailsource_new(paths, paths_cnt);
     pthread_mutex_init(&s.source_lock, NULL);
     pthread_mutex_init(&s.output.lock, NULL);
     pthread_cond_init(&s.output.moved, NULL);
     s.output.is_terminal = isatty(STDERR_FILENO);
     s.output.begin_ms = clock_ms(CLOCK_MONOTONIC);
+    s.output.begin_cpu_ms = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
     int result = scan_all(&s);
     if (result == 0 && (s.output.is_terminal || o->wants_stats))
         print_stats(&s.output);
     mailsource_free(s.source);
+    scan_print_fini(&o->print);
     ruleset_free(s.rules);
     return result || s.output.failed ? VERB_REFUSED : VERB_DONE;
 }
@@ -392,6 +396,10 @@ verb_scan(int argc, char **argv)
         result = verb_usage_error("scan", "wrong arguments");
     else if (o.wants_help)
         result = verb_help("scan");
+    else if (o.print.wants_subrules && !scan_print_has_every_rule())
+        result = verb_usage_error("scan", "--all-rules is not there yet");
+    else if (o.print.wants_subrules && !o.print.wants_json)
+        result = verb_usage_error("scan", "--all-rules needs --json");
     else if (optind == argc)
         result = verb_usage_error("scan", "a FILE or FOLDER is needed");
     else

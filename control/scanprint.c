@@ -4,6 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether a rule hit, sub-rules too. scan/message.h is to have it; until then this is NULL, and what a judgement lists
+ * has to do. Then this goes, with what asks for it. */
+bool message_hit(const struct message *m, uint32_t idx) __attribute__((weak));
+
+bool
+scan_print_has_every_rule(void)
+{
+    return message_hit != NULL;
+}
+
 /* A hit of scan/explain.h, and the copies of what it only lent. */
 struct explained {
     struct explain_hit hit;
@@ -58,6 +68,43 @@ void
 explanation_fini(struct explanation *x)
 {
     free(x->hits);
+}
+
+/* ---- rules with a name of their own ---- */
+
+struct named {
+    const char *name;
+    uint32_t idx;
+};
+
+static int
+by_name(const void *a, const void *b)
+{
+    const struct named *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+    return order ? order : x->idx < y->idx ? -1 : x->idx > y->idx;
+}
+
+void
+scan_print_init(struct scan_print *how, const struct ruleset *rs)
+{
+    uint32_t cnt = rs ? ruleset_rule_cnt(rs) : 0;
+    struct named *order = calloc((size_t)cnt + 1, sizeof(*order));
+    how->is_rule = calloc((size_t)cnt + 1, sizeof(*how->is_rule));
+    if (!order || !how->is_rule)
+        abort();
+    for (uint32_t i = 0; i < cnt; i++)
+        order[i] = (struct named){ ruleset_rule_name(rs, i), i };
+    qsort(order, cnt, sizeof(*order), by_name);
+    for (uint32_t i = 0; i < cnt; i++)
+        how->is_rule[order[i].idx] = i == 0 || strcmp(order[i].name, order[i - 1].name);
+    free(order);
+}
+
+void
+scan_print_fini(struct scan_print *how)
+{
+    free(how->is_rule);
 }
 
 /* ---- what a line is made of ---- */
@@ -126,14 +173,25 @@ add_name(cJSON *array, const char *name)
     cJSON_AddItemToArray(array, cJSON_CreateString(name));
 }
 
+/* Every rule that hit, also those that a judgement has no room for. */
 static void
-add_rules(cJSON *object, const struct judgement *j, const struct ruleset *rs)
+add_rules(cJSON *object, const struct scan_print *how, const struct message *m, const struct judgement *j,
+          const struct ruleset *rs)
 {
     cJSON *rules = cJSON_AddArrayToObject(object, "rules");
-    for (unsigned i = 0; i < j->rules_cnt; i++)
+    cJSON *subrules = how->wants_subrules ? cJSON_AddArrayToObject(object, "subrules") : NULL;
+    for (unsigned i = 0; !message_hit && i < j->rules_cnt; i++)
         add_name(rules, ruleset_rule_name(rs, j->rules[i]));
-    if (j->rules_total > j->rules_cnt) /* more than a judgement lists */
+    if (!message_hit && j->rules_total > j->rules_cnt)
         cJSON_AddNumberToObject(object, "rules_total", j->rules_total);
+    for (uint32_t i = 0; message_hit && rs && i < ruleset_rule_cnt(rs); i++) {
+        if (!how->is_rule[i] || !message_hit(m, i))
+            continue;
+        const char *name = ruleset_rule_name(rs, i);
+        cJSON *array = strncmp(name, "__", 2) ? rules : subrules;
+        if (array)
+            add_name(array, name);
+    }
 }
 
 static cJSON *
@@ -170,14 +228,15 @@ add_explanation(cJSON *object, const struct explanation *x, const struct ruleset
 }
 
 static void
-print_json(FILE *out, const char *path, const struct judgement *j, const struct ruleset *rs,
-           const struct explanation *x)
+print_json(FILE *out, const struct scan_print *how, const char *path, const struct message *m,
+           const struct judgement *j, const struct explanation *x)
 {
+    const struct ruleset *rs = message_ruleset(m);
     cJSON *object = cJSON_CreateObject();
     add_path(object, path);
     cJSON_AddStringToObject(object, "verdict", verdict_name(j->verdict));
     cJSON_AddNumberToObject(object, "score", j->score_milli / 1000.0);
-    add_rules(object, j, rs);
+    add_rules(object, how, m, j, rs);
     cJSON *events = cJSON_AddArrayToObject(object, "events");
     for (unsigned e = 1; e < EVENT_CNT; e++) {
         if (j->events & EVENT_BIT(e))
@@ -241,5 +300,8 @@ void
 scan_print(FILE *out, const struct scan_print *how, const char *path, const struct message *m,
            const struct judgement *j, const struct explanation *x)
 {
-    (how->wants_json ? print_json : print_text)(out, path, j, message_ruleset(m), x);
+    if (how->wants_json)
+        print_json(out, how, path, m, j, x);
+    else
+        print_text(out, path, j, message_ruleset(m), x);
 }

@@ -40,7 +40,15 @@ void explanation_fini(struct explanation *x);
 struct scan_print {
     bool wants_json;
     bool wants_subrules; /* sub-rules `__X` that hit; JSON only */
+    bool *is_rule;       /* by index: not an inner rule, which bears the name of another before it */
 };
+
+/* False: sub-rules, and rules beyond those that a judgement lists, cannot be told yet. */
+bool scan_print_has_every_rule(void);
+
+/* Learns which of the rules have a name of their own; rs may be NULL. */
+void scan_print_init(struct scan_print *how, const struct ruleset *rs);
+void scan_print_fini(struct scan_print *how);
 
 /* `m` has ended with `j`; `x` NULL: no explanation is wanted. */
 void scan_print(FILE *out, const struct scan_print *how, const char *path, const struct message *m,

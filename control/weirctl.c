@@ -17,8 +17,9 @@ static const struct verb {
       "[--mail-from A] [--rcpt-to B]... FILE or FOLDER or - ...",
       "judge messages in files as the appliance would" },
     { "rules", verb_rules,
-      "rules lint [--json] PATH\nrules compile [--json] PATH -o IMAGE",
-      "check rules, or compile them to an image" },
+      "rules lint [--json] PATH\nrules compile [--json] PATH -o IMAGE\n"
+      "rules diff [--json] [--corpus FOLDER] PATH PATH",
+      "check rules, compile them to an image, or tell what differs between two sets" },
     { "push", verb_push,
       "push [--socket PATH] [--generation N] [--wait-ms N] [--json] PATH",
       "make rules, or a compiled image, the live ones" },

@@ -59,6 +59,10 @@ class Weirctl:
         return r
 
 
+class Skip(Exception):
+    """What the test needs is not there yet."""
+
+
 def equal(got, expected):
     assert got == expected, f"{got!r}, not {expected!r}"
 
@@ -218,7 +222,7 @@ def scan_jobs_keep_the_order(w):
 def scan_stats(w):
     r = w.run("scan", "--stats", "--json", "--rules", "rules.cf", "lf.eml", "mails")
     equal(len(r.stdout.splitlines()), 3)
-    assert re.fullmatch(r"3 messages, 0\.0 MB in \d+\.\d\d s: \d+ messages/s, \d+\.\d MB/s\n", r.stderr), r.stderr
+    assert re.fullmatch(r"3 messages, 0\.0 MB in \d+\.\d\d s \(\d+\.\d\d s of CPU\): \d+ messages/s, \d+\.\d MB/s\n", r.stderr), r.stderr
 
 
 def scan_threshold(w):
@@ -237,10 +241,22 @@ def scan_several_rules(w):
     w.run("scan", "--rules", "more.cf", "--rules", "rules.img", "lf.eml", expect=1)
 
 
+def scan_json_lists_every_rule(w):
+    w.write("many.cf", "".join(f"body R{i:03} /hello/\nscore R{i:03} 0.001\n" for i in range(100)) +
+            "header NOT Subject !~ /cheap/i\nheader __SUB Subject !~ /dear/\nbody __BOTH /world/\nmeta __SUM __SUB && __BOTH\nmeta ALL3 __SUM && !NOT\n")
+    if subprocess.run([WEIRCTL, "scan", "--json", "--all-rules", "/dev/null"], capture_output=True).returncode == 2:
+        raise Skip("weirctl scan --all-rules")
+    r = json.loads(w.run("scan", "--json", "--all-rules", "--rules", "many.cf", "lf.eml").stdout)
+    equal(r["rules"], [f"R{i:03}" for i in range(100)] + ["ALL3"])
+    equal(sorted(r["subrules"]), ["__BOTH", "__SUB", "__SUM"])
+    assert "subrules" not in w.run("scan", "--json", "--rules", "many.cf", "lf.eml").stdout
+
+
 def usage_is_2(w):
     for words in ([], ["nonsense"], ["scan"], ["scan", "--colour", "lf.eml"], ["scan", "--jobs", "0", "lf.eml"], ["scan", "--jobs", "65", "lf.eml"], ["rules"], ["rules", "frobnicate", "x"],
                   ["rules", "lint"], ["rules", "lint", "rules.cf", "-o", "x"], ["rules", "lint", "rules.cf", "bad.cf"],
-                  ["rules", "compile", "rules.cf"]):
+                  ["rules", "compile", "rules.cf"], ["rules", "diff", "rules.cf"], ["rules", "diff", "rules.cf", "rules.cf", "rules.cf"],
+                  ["rules", "diff", "rules.cf", "rules.cf", "-o", "x"], ["rules", "lint", "--corpus", "mails", "rules.cf"]):
         r = w.run(*words, expect=2)
         assert not r.stdout and "weirctl " in r.stderr, f"{words}: {r.stdout}{r.stderr}"
     assert not (w.folder / "x").exists(), "lint wrote a file"
@@ -258,7 +274,8 @@ def unreachable_is_3(w):
 
 
 def lint_good(w):
-    equal(w.run("rules", "lint", "rules.cf").stdout, "rules.cf: 3 rules, 0 errors, 0 warnings\n")
+    equal(w.run("rules", "lint", "rules.cf").stdout,
+          "3 of 3 regex rules honoured (100.0 %)\nrules.cf: 3 rules, 0 errors, 0 warnings\n")
 
 
 def lint_places_and_carets(w):
@@ -267,7 +284,7 @@ def lint_places_and_carets(w):
     equal(lines[1:3], ["      header  H2 Subject =~ foo", " " * 28 + "^"])
     equal(lines[3].split(" error: ")[0], "bad.cf:3:10:")
     equal(lines[4:6], ["    score OK x", " " * 13 + "^"])
-    equal(lines[6:], ["bad.cf: 1 rules, 2 errors, 0 warnings"])
+    equal(lines[-1], "bad.cf: 1 rules, 2 errors, 0 warnings")
 
 
 def lint_names_every_bad_pattern(w):
@@ -289,6 +306,70 @@ def lint_json(w):
     equal((r["path"], r["errors"], r["warnings"]), ("bad.cf", 2, 0))
     equal([(d["file"], d["line"], d["column"], d["severity"]) for d in r["diagnostics"]],
           [("bad.cf", 2, 25, "error"), ("bad.cf", 3, 10, "error")])
+
+
+OFF_RULES = """body A /a/
+score A 1
+header B Subject =~ /b/
+meta M A && B
+header C eval:check_rbl('x', 'y.test.')
+tflags C net
+score C 1
+describe A what it is
+"""
+
+
+def lint_tells_what_is_not_honoured(w):
+    w.write("off.cf", OFF_RULES)
+    lines = w.run("rules", "lint", "off.cf").stdout.splitlines()
+    at = lines.index("not honoured:")
+    assert re.fullmatch(r"    C  off\.cf:5: .+", lines[at + 1]), lines
+    equal(lines[at + 2:-1], ["2 of 2 regex rules honoured (100.0 %)", "1 of 1 meta rules honoured (100.0 %)",
+                             "0 of 1 net rules honoured (0.0 %)"])
+    said = json.loads(w.run("rules", "lint", "--json", "off.cf").stdout)
+    equal({k: (v["defined"], v["honoured"]) for k, v in said["kinds"].items()},
+          {"regex": (2, 2), "exists": (0, 0), "meta": (1, 1), "eval": (0, 0), "net": (1, 0)})
+    equal([(o["name"], o["file"], o["line"]) for o in said["off"]], [("C", "off.cf", 5)])
+    assert said["off"][0]["reason"], said
+    equal([(r["name"], r["honoured"], r["line"]) for r in said["list"]],
+          [("A", True, 1), ("B", True, 3), ("M", True, 4), ("C", False, 5)])
+    equal([r["kind"] for r in said["list"]], ["body", "header", "meta", said["list"][3]["kind"]])
+    equal((said["list"][0]["text"], said["list"][0]["score"], said["list"][0]["describe"]), ("a", 1, "what it is"))
+
+
+def diff_rules(w):
+    w.write("new.cf", RULES.replace("score GREET 3", "score GREET 4").replace("cheap", "dear") + "body MORE /more/\n")
+    r = w.run("rules", "diff", "rules.cf", "new.cf")
+    equal(r.stdout.splitlines(), ["changed GREET: score 3 to 4", "added MORE", "changed SUBJ: definition",
+                                  "1 rules added, 0 removed, 2 changed"])
+    r = w.run("rules", "diff", "new.cf", "rules.cf")
+    equal(r.stdout.splitlines()[1:], ["removed MORE", "changed SUBJ: definition", "0 rules added, 1 removed, 2 changed"])
+    equal(w.run("rules", "diff", "rules.cf", "rules.cf").stdout, "0 rules added, 0 removed, 0 changed\n")
+    said = json.loads(w.run("rules", "diff", "--json", "rules.cf", "new.cf").stdout)
+    equal(said, {"added": [{"name": "MORE"}], "removed": [], "mails": [], "patterns_compared": True, "changed": [
+        {"name": "GREET", "what": "score 3 to 4"}, {"name": "SUBJ", "what": "definition"}]})
+
+
+def diff_rules_over_mails(w):
+    w.write("new.cf", RULES.replace("score GREET 3", "score GREET 0.1"))
+    r = w.run("rules", "diff", "--corpus", "mails", "rules.cf", "new.cf")
+    equal(r.stdout.splitlines(), ["changed GREET: score 3 to 0.1", "mail mails/b.eml: refuse 7.5 to accept 4.6",
+                                  "0 rules added, 0 removed, 1 changed", "1 of 2 mails get another verdict"])
+    said = json.loads(w.run("rules", "diff", "--json", "--corpus", "mails", "rules.cf", "new.cf").stdout)
+    equal((said["mails_scanned"], said["mails_changed"], said["mails"]), (2, 1, [
+        {"file": "mails/b.eml", "verdict_a": "refuse", "score_a": 7.5, "verdict_b": "accept", "score_b": 4.6}]))
+    w.run("rules", "diff", "--corpus", "nowhere", "rules.cf", "new.cf", expect=1)
+
+
+def diff_of_images_is_of_scores(w):
+    w.write("new.cf", RULES.replace("score GREET 3", "score GREET 4").replace("cheap", "dear"))
+    w.run("rules", "compile", "rules.cf", "-o", "rules.img")
+    for old in ("rules.img", "rules.cf"):
+        w.run("rules", "compile", "new.cf", "-o", "new.img")
+        equal(w.run("rules", "diff", old, "new.img").stdout.splitlines(),
+              ["changed GREET: score 3 to 4",
+               "0 rules added, 0 removed, 1 changed (an image has no patterns: scores alone were compared)"])
+    w.run("rules", "diff", "rules.cf", "bad.cf", expect=1)
 
 
 def unknown_keyword_is_an_error(w):
@@ -365,8 +446,10 @@ TESTS = [scan_text, scan_json, scan_says_events, scan_folder_in_order, scan_line
          scan_bare_lf_in_crlf_file_stays, scan_envelope_reaches_rules, scan_with_image_as_with_text,
          scan_refuses_a_broken_image, scan_unreadable_file_is_1_and_the_rest_is_judged, scan_bad_rules_judge_nothing,
          scan_mbox, scan_almost_mbox, scan_stdin, scan_maildir, scan_circle_of_folders_ends, scan_jobs_keep_the_order,
-         scan_stats, scan_threshold, scan_several_rules, usage_is_2, help_is_0, unreachable_is_3, lint_good, lint_places_and_carets, lint_names_every_bad_pattern,
-         lint_folder_names_files, lint_json, unknown_keyword_is_an_error, no_rule_is_an_error, push_json_says_why_it_refused,
+         scan_stats, scan_threshold, scan_several_rules,
+         scan_json_lists_every_rule, usage_is_2, help_is_0, unreachable_is_3, lint_good, lint_places_and_carets, lint_names_every_bad_pattern,
+         lint_folder_names_files, lint_json, lint_tells_what_is_not_honoured, diff_rules, diff_rules_over_mails,
+         diff_of_images_is_of_scores, unknown_keyword_is_an_error, no_rule_is_an_error, push_json_says_why_it_refused,
          compile_is_deterministic, compile_error_leaves_the_old_image,
          compile_the_rules_we_ship]
 
@@ -381,6 +464,8 @@ def main():
             try:
                 test(Weirctl(folder))
                 print(f"ok {test.__name__}")
+            except Skip as e:
+                print(f"skip {test.__name__}: {e} is not there yet")
             except Exception as e:  # noqa: BLE001: every test is to be run
                 failures += 1
                 why = str(e) if isinstance(e, AssertionError) and str(e) else traceback.format_exc()
