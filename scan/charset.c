@@ -38,7 +38,8 @@ static bool
 is_non_character(const uint8_t *p, int n)
 {
     if (n == 3)
-        return p[0] == 0xef && ((p[1] == 0xb7 && p[2] >= 0x90 && p[2] <= 0xaf) || (p[1] == 0xbf && p[2] >= 0xbe));
+        return p[0] == 0xef &&
+               ((p[1] == 0xb7 && p[2] >= 0x90 && p[2] <= 0xaf) || (p[1] == 0xbf && p[2] >= 0xbe));
     return n == 4 && (p[1] & 0x0f) == 0x0f && p[2] == 0xbf && p[3] >= 0xbe;
 }
 
@@ -65,6 +66,17 @@ utf8_char_len(const uint8_t *p, size_t len)
     return is_non_character(p, n) ? 0 : n;
 }
 
+/* The characters that text is made of, without the cases that need care. 0: ask utf8_char_len. */
+static inline size_t
+common_char_len(const uint8_t *p, size_t len)
+{
+    if (len >= 2 && p[0] >= 0xc2 && p[0] < 0xe0 && (p[1] & 0xc0) == 0x80)
+        return 2;
+    if (len >= 3 && p[0] > 0xe0 && p[0] < 0xed && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80)
+        return 3;
+    return 0;
+}
+
 size_t
 charset_utf8_len(struct span in)
 {
@@ -72,7 +84,14 @@ charset_utf8_len(struct span in)
 
     while (i < in.len) {
         if (in.ptr[i] < 0x80) {
-            i += charset_ascii_len((struct span){in.ptr + i, in.len - i});
+            i++;
+            if (i < in.len && in.ptr[i] < 0x80) /* a run, not a blank between words */
+                i += charset_ascii_len((struct span){in.ptr + i, in.len - i});
+            continue;
+        }
+        size_t common = common_char_len(in.ptr + i, in.len - i);
+        if (common) {
+            i += common;
             continue;
         }
         int n = utf8_char_len(in.ptr + i, in.len - i);
@@ -113,7 +132,8 @@ declared_codec(const struct charset_set *set, struct span name)
 {
     if (name_is(name, "iso-8859-1") || name_is(name, "iso8859-1"))
         return charset_own(set, "windows-1252");
-    if (name_starts(name, "gb18030") || name_starts(name, "gb-18030") || name_starts(name, "gb 18030"))
+    if (name_starts(name, "gb18030") || name_starts(name, "gb-18030") ||
+        name_starts(name, "gb 18030"))
         return charset_own(set, "gbk"); /* a part of it, the one that Encode has */
     return charset_find(set, name);
 }
@@ -128,17 +148,19 @@ charset_begin(struct charset_text *t, const struct charset_set *set, struct span
         name = (struct span){none, sizeof(none) - 1};
     t->declared = declared_codec(set, name);
     t->is_ascii_name = name_is(name, "us-ascii") || name_is(name, "ascii");
-    t->is_utf16_name = name_starts(name, "utf16") || name_starts(name, "utf-16") || name_starts(name, "utf 16");
+    t->is_utf16_name =
+        name_starts(name, "utf16") || name_starts(name, "utf-16") || name_starts(name, "utf 16");
 }
 
-/* Which half of the octet pairs looks like the high one. 0: cannot be told, or a byte order mark (which
- * SpamAssassin leaves to a decoder that it then does not call). */
+/* Which half of the octet pairs looks like the high one. 0: cannot be told, or a byte order mark
+ * (which SpamAssassin leaves to a decoder that it then does not call). */
 static int
 utf16_order(struct span in)
 {
     uint64_t even = 0, odd = 0, le = 0, be = 0;
 
-    if (in.len >= 2 && ((in.ptr[0] == 0xff && in.ptr[1] == 0xfe) || (in.ptr[0] == 0xfe && in.ptr[1] == 0xff)))
+    if (in.len >= 2 &&
+        ((in.ptr[0] == 0xff && in.ptr[1] == 0xfe) || (in.ptr[0] == 0xfe && in.ptr[1] == 0xff)))
         return 0;
     for (size_t i = 0; i < in.len; i += 2) {
         uint8_t a = in.ptr[i], b = i + 1 < in.len ? in.ptr[i + 1] : 0;
@@ -198,8 +220,8 @@ convert(struct charset_text *t, struct conversion *c, struct charset_result *r)
 }
 
 static size_t
-decide_on(struct charset_text *t, const struct charset_codec *codec, enum charset_how how, struct conversion *c,
-          struct charset_result *r)
+decide_on(struct charset_text *t, const struct charset_codec *codec, enum charset_how how,
+          struct conversion *c, struct charset_result *r)
 {
     t->codec = codec;
     t->how = how;
@@ -241,32 +263,37 @@ conversion_of(struct span in, bool is_last, uint8_t *out, size_t cap)
 }
 
 size_t
-charset_feed(struct charset_text *t, const struct charset_set *set, struct span in, bool is_last, uint8_t *out,
-             size_t cap, struct charset_result *r)
+charset_feed(struct charset_text *t, const struct charset_set *set, struct span in, bool is_last,
+             uint8_t *out, size_t cap, struct charset_result *r)
 {
     *r = (struct charset_result){.is_unknown = !t->declared && !t->is_utf16_name};
     struct conversion c = conversion_of(in, is_last, out, cap);
     if (t->codec && t->codec->kind != CODEC_UTF8)
         return convert(t, &c, r);
-    bool has_8bit = charset_ascii_len(in) < in.len;
+    size_t ascii = charset_ascii_len(in);
+    bool has_8bit = ascii < in.len;
     if (has_8bit) {
         size_t n = charset_utf8_len(in);
-        if (n == in.len || (!is_last && n && utf8_char_len(in.ptr + n, in.len - n) < 0)) {
+        bool is_cut = !is_last && n < in.len && utf8_char_len(in.ptr + n, in.len - n) < 0;
+        if (is_cut && n == ascii && !t->codec)
+            return same(r, CHARSET_ASCII, n); /* the next window decides */
+        if (n == in.len || is_cut) {
             t->codec = charset_own(set, "utf-8");
             t->how = CHARSET_UTF8;
             return same(r, CHARSET_UTF8, n);
         }
         if (t->codec)
             return convert(t, &c, r);
-    } else if (!t->is_utf16_name && (!t->declared || !codec_wants_7bit(t->declared, in))) {
+    } else if (t->codec ||
+               (!t->is_utf16_name && (!t->declared || !codec_wants_7bit(t->declared, in)))) {
         return same(r, CHARSET_ASCII, in.len);
     }
     return decide(t, set, in, has_8bit, &c, r);
 }
 
 size_t
-charset_decode(const struct charset_set *set, struct span name, struct span in, uint8_t *out, size_t cap,
-               struct charset_result *r)
+charset_decode(const struct charset_set *set, struct span name, struct span in, uint8_t *out,
+               size_t cap, struct charset_result *r)
 {
     struct charset_text t;
 
@@ -276,7 +303,8 @@ charset_decode(const struct charset_set *set, struct span name, struct span in, 
 
 /* SpamAssassin hands UTF-16 that it could decode back as it was. */
 static bool
-is_utf16_valid(struct charset_text *t, const struct charset_set *set, struct span in, const struct conversion *c)
+is_utf16_valid(struct charset_text *t, const struct charset_set *set, struct span in,
+               const struct conversion *c)
 {
     const struct charset_codec *codec = candidate(t, set, in);
     if (!codec)
@@ -288,8 +316,8 @@ is_utf16_valid(struct charset_text *t, const struct charset_set *set, struct spa
 }
 
 size_t
-charset_decode_word(const struct charset_set *set, struct span name, struct span in, uint8_t *out, size_t cap,
-                    struct charset_result *r)
+charset_decode_word(const struct charset_set *set, struct span name, struct span in, uint8_t *out,
+                    size_t cap, struct charset_result *r)
 {
     struct charset_text t;
     bool has_8bit = charset_ascii_len(in) < in.len;
@@ -298,8 +326,8 @@ charset_decode_word(const struct charset_set *set, struct span name, struct span
     *r = (struct charset_result){.is_unknown = !t.declared && !t.is_utf16_name};
     struct conversion c = conversion_of(in, true, out, cap);
     if (t.is_utf16_name) {
-        if (is_utf16_valid(&t, set, in, &c))
-            return same(r, CHARSET_ASCII, in.len);
+        if (c.len < in.len || is_utf16_valid(&t, set, in, &c))
+            return same(r, CHARSET_ASCII, c.len);
         t.declared = NULL;
     }
     if (!has_8bit && (!t.declared || !codec_wants_7bit(t.declared, in)))
@@ -309,5 +337,6 @@ charset_decode_word(const struct charset_set *set, struct span name, struct span
     if (t.declared)
         return decide_on(&t, t.declared, CHARSET_CONVERTED, &c, r);
     bool is_guess = looks_windows_1252((struct span){c.in, c.len});
-    return decide_on(&t, charset_own(set, "windows-1252"), is_guess ? CHARSET_GUESSED : CHARSET_GARBAGE, &c, r);
+    return decide_on(&t, charset_own(set, "windows-1252"),
+                     is_guess ? CHARSET_GUESSED : CHARSET_GARBAGE, &c, r);
 }

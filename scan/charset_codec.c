@@ -1,44 +1,8 @@
-/* charset_codec: the decoders. A fault is U+FFFD for one octet and going on with the next, as Encode does;
- * a lead octet at the end of the text is dropped, as Encode does too. */
+/* charset_codec: the decoders. A fault is U+FFFD for one octet and going on with the next, as
+ * Encode does; a lead octet at the end of the text is dropped, as Encode does too. */
 #include <string.h>
 
 #include "scan/charset_private.h"
-
-enum { REPLACEMENT = 0xfffd };
-
-static void
-put_packed(struct conversion *c, packed_char p)
-{
-    memcpy(c->out + c->n, &p, 4); /* little-endian; the room has the slack */
-    c->n += p >> 24;
-}
-
-static void
-put(struct conversion *c, uint32_t u)
-{
-    if (u < 0x10000) {
-        put_packed(c, pack_char(u));
-        return;
-    }
-    c->out[c->n++] = (uint8_t)(0xf0 | u >> 18);
-    c->out[c->n++] = (uint8_t)(0x80 | (u >> 12 & 63));
-    c->out[c->n++] = (uint8_t)(0x80 | (u >> 6 & 63));
-    c->out[c->n++] = (uint8_t)(0x80 | (u & 63));
-}
-
-static void
-fault(struct conversion *c, size_t skip)
-{
-    c->is_bad = true;
-    c->i += skip;
-    put_packed(c, pack_char(REPLACEMENT));
-}
-
-static bool
-goes_on(const struct conversion *c)
-{
-    return c->i < c->len && !(c->is_bad && c->is_strict);
-}
 
 /* The ASCII run at i, copied. */
 static void
@@ -50,18 +14,10 @@ copy_ascii(struct conversion *c)
     c->i += n;
 }
 
-/* A character that the octets end in. False: it stays for the next window. */
-static bool
-cut(struct conversion *c)
-{
-    if (c->is_last)
-        c->i = c->len;
-    return c->is_last;
-}
-
 /* ---- UTF ---- */
 
-/* Octets that perl takes for one broken character: the lead's length, as far as continuations go. */
+/* Octets that perl takes for one broken character: the lead's length, as far as continuations go.
+ */
 static size_t
 utf8_fault_len(const uint8_t *p, size_t len)
 {
@@ -89,16 +45,11 @@ run_utf8(struct conversion *c)
         c->i += n;
         if (c->i == c->len)
             return;
-        if (!c->is_last && utf8_char_len(c->in + c->i, c->len - c->i) < 0)
-            return;
-        fault(c, utf8_fault_len(c->in + c->i, c->len - c->i));
+        size_t bad = utf8_fault_len(c->in + c->i, c->len - c->i);
+        if (!c->is_last && c->i + bad == c->len)
+            return; /* it may be longer, or a character */
+        fault(c, bad);
     }
-}
-
-static bool
-is_illegal(uint32_t u)
-{
-    return (u >= 0xd800 && u < 0xe000) || (u >= 0xfdd0 && u < 0xfdf0) || (u & 0xfffe) == 0xfffe || u > 0x10ffff;
 }
 
 static uint32_t
@@ -159,18 +110,28 @@ run_utf32(struct conversion *c, bool is_be)
 
 /* ---- tables ---- */
 
+/* In locals: a store of octets may change what c points at, as far as the compiler knows. */
 static void
 run_single(const struct charset_codec *codec, struct conversion *c)
 {
-    while (goes_on(c)) {
-        packed_char p = codec->single[c->in[c->i]];
+    const packed_char *single = codec->single;
+    const uint8_t *in = c->in;
+    uint8_t *out = c->out;
+    size_t i = c->i, n = c->n, len = c->len;
+
+    for (; i < len; i++) {
+        packed_char p = single[in[i]];
         if (!p) {
-            fault(c, 1);
-            continue;
+            c->is_bad = true;
+            if (c->is_strict)
+                break;
+            p = pack_char(REPLACEMENT);
         }
-        put_packed(c, p);
-        c->i++;
+        memcpy(out + n, &p, 4);
+        n += p >> 24;
     }
+    c->i = i;
+    c->n = n;
 }
 
 /* The character of EUC-JP behind 0x8F. False: cut. */
@@ -196,10 +157,32 @@ triple(const struct charset_codec *codec, struct conversion *c)
     return true;
 }
 
+/* The run of pairs that have a character. */
+static void
+run_pairs(const struct charset_codec *codec, struct conversion *c)
+{
+    const uint16_t *pair = codec->pair;
+    const uint8_t *in = c->in;
+    uint8_t *out = c->out;
+    size_t i = c->i, n = c->n, len = c->len;
+
+    while (len - i >= 2 && in[i] >= 0x80 && !codec->single[in[i]]) {
+        uint16_t u = pair[(in[i] - 128) * 256 + in[i + 1]];
+        if (!u)
+            break;
+        packed_char p = pack_char(u);
+        memcpy(out + n, &p, 4);
+        n += p >> 24;
+        i += 2;
+    }
+    c->i = i;
+    c->n = n;
+}
+
 static void
 run_double(const struct charset_codec *codec, struct conversion *c)
 {
-    while (goes_on(c)) {
+    for (; goes_on(c); run_pairs(codec, c)) {
         uint8_t lead = c->in[c->i];
         if (lead < 0x80) {
             copy_ascii(c);
@@ -226,240 +209,6 @@ run_double(const struct charset_codec *codec, struct conversion *c)
     }
 }
 
-/* ---- sets with escapes ---- */
-
-enum jis_shift { JIS_ASCII, JIS_0208, JIS_0212, JIS_KANA };
-
-/* The escape at i: its length; 0: none that is known; -1: cut. */
-static int
-jis_escape(const struct conversion *c, uint8_t *shift)
-{
-    static const struct {
-        const char *octets;
-        enum jis_shift shift;
-    } known[] = {{"\033(B", JIS_ASCII},  {"\033(J", JIS_ASCII},          {"\033$B", JIS_0208},
-                 {"\033$@", JIS_0208},   {"\033&@\033$B", JIS_0208}, {"\033$(D", JIS_0212},
-                 {"\033(I", JIS_KANA}};
-    size_t left = c->len - c->i;
-
-    for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++) {
-        size_t n = strlen(known[k].octets);
-        if (!memcmp(c->in + c->i, known[k].octets, left < n ? left : n)) {
-            if (left < n)
-                return -1;
-            *shift = (uint8_t)known[k].shift;
-            return (int)n;
-        }
-    }
-    return 0;
-}
-
-static bool
-is_graphic(uint8_t c)
-{
-    return c >= 0x21 && c <= 0x7e;
-}
-
-/* Two octets of a 94 x 94 set in the low half. False: cut. */
-static bool
-low_pair(const struct charset_codec *base, struct conversion *c, bool is_triple)
-{
-    if (c->len - c->i < 2)
-        return cut(c);
-    uint8_t a = c->in[c->i], b = c->in[c->i + 1];
-    uint16_t u = 0;
-    if (is_graphic(b))
-        u = is_triple ? base->triple[a * 128 + b] : base->pair[a * 256 + (b | 0x80)];
-    if (!u) {
-        fault(c, 1);
-        return true;
-    }
-    put(c, u);
-    c->i += 2;
-    return true;
-}
-
-static void
-pass_octet(struct conversion *c)
-{
-    if (c->in[c->i] >= 0x80) {
-        fault(c, 1);
-        return;
-    }
-    c->out[c->n++] = c->in[c->i++];
-}
-
-static void
-run_jis(const struct charset_codec *codec, struct charset_text *t, struct conversion *c)
-{
-    while (goes_on(c)) {
-        uint8_t octet = c->in[c->i];
-        if (octet == 033) {
-            int n = jis_escape(c, &t->shift);
-            if (n < 0 && !c->is_last)
-                return;
-            if (n > 0) {
-                c->i += (size_t)n;
-                continue;
-            }
-        }
-        if (t->shift == JIS_KANA && octet >= 0x21 && octet <= 0x5f) {
-            put(c, 0xff61u + octet - 0x21);
-            c->i++;
-        } else if ((t->shift == JIS_0208 || t->shift == JIS_0212) && is_graphic(octet)) {
-            if (!low_pair(codec->base, c, t->shift == JIS_0212))
-                return;
-        } else {
-            pass_octet(c);
-        }
-    }
-}
-
-static void
-run_kr(const struct charset_codec *codec, struct charset_text *t, struct conversion *c)
-{
-    static const char designator[] = "\033$)C";
-
-    while (goes_on(c)) {
-        uint8_t octet = c->in[c->i];
-        size_t left = c->len - c->i;
-        if (octet == 033 && !memcmp(c->in + c->i, designator, left < 4 ? left : 4)) {
-            if (left < 4 && !c->is_last)
-                return;
-            c->i += left < 4 ? left : 4;
-        } else if (octet == 016 || octet == 017) {
-            t->shift = octet == 016;
-            c->i++;
-        } else if (t->shift && is_graphic(octet)) {
-            if (!low_pair(codec->base, c, false))
-                return;
-        } else {
-            pass_octet(c);
-        }
-    }
-}
-
-/* What "~" begins. False: cut. */
-static bool
-hz_escape(struct charset_text *t, struct conversion *c)
-{
-    if (c->len - c->i < 2)
-        return cut(c);
-    uint8_t octet = c->in[c->i + 1];
-    if (octet == '{' || octet == '}')
-        t->shift = octet == '{';
-    else if (octet == '~')
-        c->out[c->n++] = '~';
-    else if (octet != '\n') {
-        c->out[c->n++] = '~'; /* no escape */
-        c->i++;
-        return true;
-    }
-    c->i += 2;
-    return true;
-}
-
-static void
-run_hz(const struct charset_codec *codec, struct charset_text *t, struct conversion *c)
-{
-    while (goes_on(c)) {
-        uint8_t octet = c->in[c->i];
-        bool is_cut = false;
-        if (octet == '~')
-            is_cut = !hz_escape(t, c);
-        else if (t->shift && is_graphic(octet))
-            is_cut = !low_pair(codec->base, c, false);
-        else
-            pass_octet(c);
-        if (is_cut)
-            return;
-        if (octet == '\n')
-            t->shift = 0; /* RFC 1843: a line begins in ASCII */
-    }
-}
-
-static int
-base64_digit(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-static void
-utf7_unit(struct charset_text *t, struct conversion *c, uint32_t u)
-{
-    uint32_t high = t->high;
-
-    t->high = 0;
-    if (high && u >= 0xdc00 && u < 0xe000) {
-        put(c, 0x10000 + ((high - 0xd800) << 10) + (u - 0xdc00));
-        return;
-    }
-    if (high)
-        put(c, REPLACEMENT);
-    if (u >= 0xd800 && u < 0xdc00)
-        t->high = (uint16_t)u;
-    else
-        put(c, is_illegal(u) ? REPLACEMENT : u);
-}
-
-static void
-utf7_digit(struct charset_text *t, struct conversion *c, unsigned digit)
-{
-    t->acc = t->acc << 6 | digit;
-    t->bits = (uint8_t)(t->bits + 6);
-    if (t->bits < 16)
-        return;
-    t->bits = (uint8_t)(t->bits - 16);
-    utf7_unit(t, c, t->acc >> t->bits & 0xffff);
-}
-
-static void
-utf7_leave(struct charset_text *t, struct conversion *c)
-{
-    if (t->high)
-        put(c, REPLACEMENT);
-    t->shift = t->bits = 0;
-    t->high = 0;
-}
-
-static void
-run_utf7(struct charset_text *t, struct conversion *c)
-{
-    while (goes_on(c)) {
-        uint8_t octet = c->in[c->i];
-        int digit = base64_digit(octet);
-        if (t->shift && digit >= 0) {
-            utf7_digit(t, c, (unsigned)digit);
-            c->i++;
-        } else if (t->shift) {
-            utf7_leave(t, c);
-            c->i += octet == '-';
-        } else if (octet == '+') {
-            if (c->len - c->i < 2 && !c->is_last)
-                return;
-            uint8_t next = c->len - c->i < 2 ? 0 : c->in[c->i + 1];
-            t->shift = base64_digit(next) >= 0;
-            if (!t->shift)
-                c->out[c->n++] = '+';
-            c->i += next == '-' ? 2 : 1;
-        } else if (octet >= 0x80) {
-            put(c, octet); /* as Encode: its code point */
-            c->i++;
-        } else {
-            c->out[c->n++] = octet;
-            c->i++;
-        }
-    }
-    if (c->is_last && c->i == c->len)
-        utf7_leave(t, c);
-}
-
 /* ---- */
 
 void
@@ -484,16 +233,16 @@ codec_run(const struct charset_codec *codec, struct charset_text *t, struct conv
         run_double(codec, c);
         break;
     case CODEC_JIS:
-        run_jis(codec, t, c);
+        codec_run_jis(codec, t, c);
         break;
     case CODEC_KR:
-        run_kr(codec, t, c);
+        codec_run_kr(codec, t, c);
         break;
     case CODEC_HZ:
-        run_hz(codec, t, c);
+        codec_run_hz(codec, t, c);
         break;
     case CODEC_UTF7:
-        run_utf7(t, c);
+        codec_run_utf7(t, c);
         break;
     }
 }

@@ -2,6 +2,8 @@
 #ifndef WEIR_SCAN_CHARSET_PRIVATE_H
 #define WEIR_SCAN_CHARSET_PRIVATE_H
 
+#include <string.h>
+
 #include "scan/charset.h"
 
 #ifdef __cplusplus
@@ -24,16 +26,17 @@ enum codec_kind {
 
 enum { LEAD_CNT = 128, PAIR_CNT = LEAD_CNT * 256, TRIPLE_CNT = 128 * 128 };
 
-/* A character of UTF-8 as one store: octets in the low three bytes, their number in the high one. */
+/* A character of UTF-8 as one store: octets in the low three bytes, their number in the high one.
+ */
 typedef uint32_t packed_char;
 
 struct charset_codec {
     const char *name;
     enum codec_kind kind;
-    bool is_ascii_safe;     /* ASCII octets are ASCII */
-    packed_char *single;    /* 256; 0: no character */
-    uint16_t *pair;         /* [lead - 128][second]; 0: no character */
-    uint16_t *triple;       /* EUC-JP behind 0x8F: [second - 128][third - 128] */
+    bool is_ascii_safe;  /* ASCII octets are ASCII */
+    packed_char *single; /* 256; 0: no character */
+    uint16_t *pair;      /* [lead - 128][second]; 0: no character */
+    uint16_t *triple;    /* EUC-JP behind 0x8F: [second - 128][third - 128] */
     bool is_lead[LEAD_CNT];
     const struct charset_codec *base; /* of the sets with escapes */
 };
@@ -74,6 +77,64 @@ pack_char(uint32_t u)
         return (0xc0 | u >> 6) | (0x80 | (u & 63)) << 8 | 2u << 24;
     return (0xe0 | u >> 12) | (0x80 | (u >> 6 & 63)) << 8 | (0x80 | (u & 63)) << 16 | 3u << 24;
 }
+
+enum { REPLACEMENT = 0xfffd };
+
+static inline void
+put_packed(struct conversion *c, packed_char p)
+{
+    memcpy(c->out + c->n, &p, 4); /* little-endian; the room has the slack */
+    c->n += p >> 24;
+}
+
+static inline void
+put(struct conversion *c, uint32_t u)
+{
+    if (u < 0x10000) {
+        put_packed(c, pack_char(u));
+        return;
+    }
+    c->out[c->n++] = (uint8_t)(0xf0 | u >> 18);
+    c->out[c->n++] = (uint8_t)(0x80 | (u >> 12 & 63));
+    c->out[c->n++] = (uint8_t)(0x80 | (u >> 6 & 63));
+    c->out[c->n++] = (uint8_t)(0x80 | (u & 63));
+}
+
+static inline void
+fault(struct conversion *c, size_t skip)
+{
+    c->is_bad = true;
+    c->i += skip;
+    put_packed(c, pack_char(REPLACEMENT));
+}
+
+static inline bool
+goes_on(const struct conversion *c)
+{
+    return c->i < c->len && !(c->is_bad && c->is_strict);
+}
+
+/* A character that the octets end in. False: it stays for the next window. */
+static inline bool
+cut(struct conversion *c)
+{
+    if (c->is_last)
+        c->i = c->len;
+    return c->is_last;
+}
+
+static inline bool
+is_illegal(uint32_t u)
+{
+    return (u >= 0xd800 && u < 0xe000) || (u >= 0xfdd0 && u < 0xfdf0) || (u & 0xfffe) == 0xfffe ||
+           u > 0x10ffff;
+}
+
+/* In charset_escape.c. */
+void codec_run_jis(const struct charset_codec *codec, struct charset_text *t, struct conversion *c);
+void codec_run_kr(const struct charset_codec *codec, struct charset_text *t, struct conversion *c);
+void codec_run_hz(const struct charset_codec *codec, struct charset_text *t, struct conversion *c);
+void codec_run_utf7(struct charset_text *t, struct conversion *c);
 
 #ifdef __cplusplus
 }

@@ -60,7 +60,8 @@ is_html_name(const uint8_t *name, size_t len)
     return false;
 }
 
-/* Every name that a client may choose counts for is_html_name; part.name is the one that most choose. */
+/* Every name that a client may choose counts for is_html_name; part.name is the one that most
+ * choose. */
 static void
 read_file_name(struct mime *m, struct span value, const char *param)
 {
@@ -102,8 +103,8 @@ read_disposition(struct mime *m, struct span disposition, struct span type)
     read_file_name(m, type, "name");
     if (!p->is_attachment)
         return;
-    p->name_len =
-        param_file_name(m->budget->charsets, disposition, type, (uint8_t *)p->name, sizeof(p->name) - 1);
+    p->name_len = param_file_name(m->budget->charsets, disposition, type, (uint8_t *)p->name,
+                                  sizeof(p->name) - 1);
     p->name[p->name_len] = '\0';
     p->is_html_name |= is_html_name((const uint8_t *)p->name, p->name_len);
 }
@@ -318,8 +319,8 @@ take(struct span *in, size_t n)
     in->len -= n;
 }
 
-/* The header is over inside octets that will not come again: keeps those behind its rest with it. There
- * is room (MIME_HEADER_BUF), and what is moved never lies before its new place. */
+/* The header is over inside octets that will not come again: keeps those behind its rest with it.
+ * There is room (MIME_HEADER_BUF), and what is moved never lies before its new place. */
 static void
 header_over_keeping(struct mime *m, const uint8_t *left, size_t len)
 {
@@ -407,7 +408,8 @@ read_line(struct mime *m, struct span *in, struct span *data)
     return false;
 }
 
-/* Inside a line of a leaf with delimiters to look for: data runs over the lines that start otherwise. */
+/* Inside a line of a leaf with delimiters to look for: data runs over the lines that start
+ * otherwise. */
 static bool
 read_body(struct mime *m, struct span *in, struct span *data)
 {

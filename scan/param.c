@@ -84,7 +84,7 @@ skip_value(struct span v, size_t i)
         while (j < v.len && v.ptr[j] != '"')
             j += v.ptr[j] == '\\' ? 2 : 1;
         if (j >= v.len)
-            continue; /* never closed: an ordinary octet */
+            return v.len; /* never closed: all the rest (to look behind it would be quadratic) */
         i = j;
     }
     return i;
@@ -325,8 +325,8 @@ param_get_any(struct span v, const char *name, uint8_t *out, size_t cap, size_t 
 {
     char charset[CHARSET_NAME_MAX + 1];
 
-    return param_get(v, name, out, cap, len) || param_get_extended(v, name, out, cap, len, charset) ||
-           get_loose(v, name, out, cap, len);
+    return param_get(v, name, out, cap, len) ||
+           param_get_extended(v, name, out, cap, len, charset) || get_loose(v, name, out, cap, len);
 }
 
 static bool
@@ -355,7 +355,8 @@ param_charset(struct span type, char *out, size_t out_size)
 
 /* `text` in a charset, as UTF-8. */
 static size_t
-convert(const struct charset_set *set, const char *charset, struct span text, uint8_t *out, size_t cap)
+convert(const struct charset_set *set, const char *charset, struct span text, uint8_t *out,
+        size_t cap)
 {
     uint8_t room[CHARSET_ROOM(PARAM_NAME_OCTETS_MAX)];
     struct charset_result r;
@@ -388,7 +389,8 @@ words(const struct charset_set *set, struct span text, uint8_t *out, size_t cap)
 }
 
 size_t
-param_text(const struct charset_set *set, struct span value, const char *name, uint8_t *out, size_t cap)
+param_text(const struct charset_set *set, struct span value, const char *name, uint8_t *out,
+           size_t cap)
 {
     uint8_t octets[PARAM_NAME_OCTETS_MAX];
     char charset[CHARSET_NAME_MAX + 1];
@@ -404,8 +406,8 @@ param_text(const struct charset_set *set, struct span value, const char *name, u
 }
 
 size_t
-param_file_name(const struct charset_set *set, struct span disposition, struct span type, uint8_t *out,
-                size_t cap)
+param_file_name(const struct charset_set *set, struct span disposition, struct span type,
+                uint8_t *out, size_t cap)
 {
     size_t n = param_text(set, disposition, "filename", out, cap);
 

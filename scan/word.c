@@ -16,8 +16,8 @@ struct word {
 static bool
 is_charset_octet(uint8_t c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '*' || c == '_' ||
-           c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '*' ||
+           c == '_' || c == '-';
 }
 
 static bool
@@ -26,7 +26,8 @@ is_space(uint8_t c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* The word that starts at p. Linear over a value: no octet between two "?" is looked at more than thrice. */
+/* The word that starts at p. Linear over a value: no octet between two "?" is looked at more than
+ * thrice. */
 static bool
 read_word(const uint8_t *p, size_t len, struct word *w)
 {
@@ -121,7 +122,8 @@ decode_q(struct span text, uint8_t *out)
 
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.ptr[i];
-        if (c == '=' && text.len - i > 2 && hex(text.ptr[i + 1]) >= 0 && hex(text.ptr[i + 2]) >= 0) {
+        if (c == '=' && text.len - i > 2 && hex(text.ptr[i + 1]) >= 0 &&
+            hex(text.ptr[i + 2]) >= 0) {
             c = (uint8_t)(hex(text.ptr[i + 1]) << 4 | hex(text.ptr[i + 2]));
             i += 2;
         } else if (c == '_') {
@@ -192,10 +194,8 @@ put_words(struct writer *w, struct span charset, struct span s)
     }
     size_t room = (size_t)(s.ptr - (w->out + w->n));
     size_t n = charset_decode_word(w->set, charset, s, w->out + w->n, room, &r);
-    if (r.is_same) {
+    if (r.is_same)
         put_text(w, (struct span){s.ptr, r.used}, s.ptr + s.len);
-        return;
-    }
     w->n += n;
     w->is_cut = w->is_cut || r.used < s.len;
 }
@@ -206,8 +206,8 @@ same_charset(struct span a, struct span b)
     return a.len == b.len && !strncasecmp((const char *)a.ptr, (const char *)b.ptr, a.len);
 }
 
-/* Words of one charset from p on: their octets in place behind the first's charset name. Returns what was
- * read of p. */
+/* Words of one charset from p on: their octets in place behind the first's charset name. Returns
+ * what was read of p. */
 static size_t
 put_run(struct writer *w, uint8_t *p, size_t len, struct word *first)
 {
@@ -216,7 +216,8 @@ put_run(struct writer *w, uint8_t *p, size_t len, struct word *first)
     size_t n = 0, i = 0;
 
     do {
-        n += word.is_base64 ? decode_base64(word.text, octets + n) : decode_q(word.text, octets + n);
+        n +=
+            word.is_base64 ? decode_base64(word.text, octets + n) : decode_q(word.text, octets + n);
         i += word.len;
     } while (read_word(p + i, len - i, &word) && same_charset(word.charset, first->charset));
     put_words(w, first->charset, (struct span){octets, n});
@@ -236,11 +237,13 @@ put_value(struct writer *w, uint8_t *p, size_t len)
             i++;
             continue;
         }
+        if (i == len)
+            break;
         put_text(w, (struct span){p + text, i - text}, p + i);
-        if (i < len)
-            i += put_run(w, p + i, len - i, &word);
+        i += put_run(w, p + i, len - i, &word);
         text = i;
     }
+    put_text(w, (struct span){p + text, len - text}, p + len);
 }
 
 static bool
@@ -251,7 +254,8 @@ has_words(struct span s)
 
 /* The text in out[0, n) made UTF-8 and moved to the end of the buffer; *n is its length. */
 static uint8_t *
-move_to_end(const struct charset_set *set, uint8_t *out, size_t *n, size_t cap, struct charset_result *r)
+move_to_end(const struct charset_set *set, uint8_t *out, size_t *n, size_t cap,
+            struct charset_result *r)
 {
     static const uint8_t utf8[] = "utf-8";
     struct span name = {utf8, 5};
@@ -266,7 +270,8 @@ move_to_end(const struct charset_set *set, uint8_t *out, size_t *n, size_t cap, 
 
 /* out[0, n) is the unfolded text. */
 static size_t
-decode_text(const struct charset_set *set, bool is_text, uint8_t *out, size_t n, size_t cap, bool *is_cut)
+decode_text(const struct charset_set *set, bool is_text, uint8_t *out, size_t n, size_t cap,
+            bool *is_cut)
 {
     struct span s = {out, n};
     bool is_ascii = charset_ascii_len(s) == n;
@@ -296,8 +301,9 @@ name_is(struct span name, const char *s)
 static bool
 is_text_field(struct span name)
 {
-    static const char *const names[] = {"received",    "message-id", "date",       "resent-message-id",
-                                        "resent-date", "references", "in-reply-to", "mime-version"};
+    static const char *const names[] = {"received",          "message-id",  "date",
+                                        "resent-message-id", "resent-date", "references",
+                                        "in-reply-to",       "mime-version"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (name_is(name, names[i]))
@@ -314,8 +320,8 @@ input_max(size_t cap)
 }
 
 size_t
-word_value(const struct charset_set *set, struct span name, struct span value, uint8_t *out, size_t cap,
-           bool *is_cut)
+word_value(const struct charset_set *set, struct span name, struct span value, uint8_t *out,
+           size_t cap, bool *is_cut)
 {
     size_t max = input_max(cap);
 

@@ -133,4 +133,30 @@ TEST(Mime, DepthCapGivesALeaf)
     EXPECT_NE(std::string::npos, t.find("needle"));
 }
 
+TEST(Mime, BoundaryInRfc2231Form)
+{
+    expect("Content-Type: multipart/mixed; boundary*0=a; boundary*1*=%62\r\n\r\n--ab\r\n\r\none\r\n--ab--\r\n",
+           "[text/plain:one]");
+}
+
+TEST(Mime, CharsetAndName)
+{
+    static struct mime m;
+    static uint8_t header[MIME_HEADER_BUF];
+    struct mime_budget budget = {0, 0, charset_set_new()};
+    std::string in = "Content-Type: text/plain; charset=\"KOI8-R\"; name=a.txt\r\n"
+                     "Content-Disposition: inline; filename*=koi8-r''%D0.HTML\r\n\r\nx";
+    struct span data;
+    enum event e;
+    mime_init(&m, &budget, header);
+    mime_start_message(&m);
+    mime_feed(&m, (const uint8_t *)in.data(), in.size());
+    ASSERT_EQ(MIME_PART, mime_next(&m, &data, &e));
+    EXPECT_STREQ("KOI8-R", mime_part(&m)->charset);
+    EXPECT_STREQ("\xd0\xbf.HTML", mime_part(&m)->name);
+    EXPECT_EQ(7u, mime_part(&m)->name_len);
+    EXPECT_TRUE(mime_part(&m)->is_html_name);
+    charset_set_free((struct charset_set *)budget.charsets);
+}
+
 } // namespace

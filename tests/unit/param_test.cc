@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <string>
 
 namespace {
@@ -66,6 +67,52 @@ TEST(Param, Has)
     EXPECT_TRUE(param_has(sp("attachment; filename*0=a"), "filename"));
     EXPECT_TRUE(param_has(sp("attachment; filename*=utf-8''a"), "filename"));
     EXPECT_FALSE(param_has(sp("attachment; filenames=a"), "filename"));
+}
+
+std::string file(const std::string &disposition, const std::string &type)
+{
+    static struct charset_set *set = charset_set_new();
+    uint8_t out[64];
+    return std::string((char *)out, param_file_name(set, sp(disposition), sp(type), out, sizeof(out)));
+}
+
+TEST(Param, FileName)
+{
+    EXPECT_EQ("a.txt", file("attachment; filename=a.txt", "x/y; name=b"));
+    EXPECT_EQ("b c", file("attachment", "x/y; name=\"b c\""));
+    EXPECT_EQ("caf\xc3\xa9", file("a; filename*=iso-8859-1'fr'caf%E9", ""));
+    EXPECT_EQ("plain", file("a; filename*=utf-8''no; filename=plain", ""));
+    EXPECT_EQ("a b c", file("a; filename*1*=b%20; filename*0=\"a \"; filename*2=c; filename*4=lost", ""));
+    EXPECT_EQ("caf\xc3\xa9.html", file("a; filename=\"=?utf-8?q?caf=C3=A9?=.html\"", ""));
+    EXPECT_EQ("caf\xc3\xa9", file("a; filename=\"caf\xe9\"", ""));
+    EXPECT_EQ("", file("", ""));
+    EXPECT_EQ(std::string(62, 'a') + "", file("a; filename=" + std::string(62, 'a') + "\xe2\x82\xac", ""));
+}
+
+std::string charset(const std::string &type)
+{
+    char out[16];
+    size_t n = param_charset(sp(type), out, sizeof(out));
+    EXPECT_EQ(strlen(out), n);
+    return out;
+}
+
+TEST(Param, Charset)
+{
+    EXPECT_EQ("UTF-8", charset("text/plain; charset=\"UTF-8\" ; format=flowed"));
+    EXPECT_EQ("utf-8", charset("text/plain; charset='utf-8'"));
+    EXPECT_EQ("us-ascii", charset("text/plain charset=us-ascii"));
+    EXPECT_EQ("us-ascii", charset("text/plain; charset*=x''us-ascii"));
+    EXPECT_EQ("", charset("text/plain"));
+    EXPECT_EQ("", charset("text/plain; charset=aaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+}
+
+TEST(Param, OpenQuotesAreLinear)
+{
+    std::string v = "x; n=";
+    while (v.size() < 1 << 20)
+        v += "\";\\";
+    EXPECT_EQ("(none)", get(v, "zz"));
 }
 
 } // namespace
