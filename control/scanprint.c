@@ -217,12 +217,31 @@ explained_json(const struct explained *e, const struct ruleset *rs)
     return object;
 }
 
+static bool
+is_explained(const struct explanation *x, uint32_t rule)
+{
+    for (unsigned i = 0; i < x->hits_cnt; i++) {
+        if (x->hits[i].hit.rule == rule)
+            return true;
+    }
+    return false;
+}
+
+/* A rule of which nothing was told has its score, at least. */
 static void
-add_explanation(cJSON *object, const struct explanation *x, const struct ruleset *rs)
+add_explanation(cJSON *object, const struct explanation *x, const struct judgement *j, const struct ruleset *rs)
 {
     cJSON *array = cJSON_AddArrayToObject(object, "explain");
     for (unsigned i = 0; i < x->hits_cnt; i++)
         cJSON_AddItemToArray(array, explained_json(&x->hits[i], rs));
+    for (unsigned i = 0; i < j->rules_cnt; i++) {
+        if (is_explained(x, j->rules[i]))
+            continue;
+        cJSON *rule = cJSON_CreateObject();
+        cJSON_AddStringToObject(rule, "rule", ruleset_rule_name(rs, j->rules[i]));
+        cJSON_AddNumberToObject(rule, "score", ruleset_rule_score_milli(rs, j->rules[i]) / 1000.0);
+        cJSON_AddItemToArray(array, rule);
+    }
     if (x->lost_cnt)
         cJSON_AddNumberToObject(object, "explain_lost", x->lost_cnt);
 }
@@ -243,7 +262,7 @@ print_json(FILE *out, const struct scan_print *how, const char *path, const stru
             add_name(events, event_name((enum event)e));
     }
     if (x)
-        add_explanation(object, x, rs);
+        add_explanation(object, x, j, rs);
     char *text = cJSON_PrintUnformatted(object);
     fprintf(out, "%s\n", text);
     cJSON_free(text);
@@ -292,6 +311,11 @@ print_text(FILE *out, const char *path, const struct judgement *j, const struct 
     fprintf(out, "\n");
     for (unsigned i = 0; x && i < x->hits_cnt; i++)
         print_explained(out, &x->hits[i], rs);
+    for (unsigned i = 0; x && i < j->rules_cnt; i++) {
+        if (!is_explained(x, j->rules[i]))
+            fprintf(out, "    %-6g %s\n", ruleset_rule_score_milli(rs, j->rules[i]) / 1000.0,
+                    ruleset_rule_name(rs, j->rules[i]));
+    }
     if (x && x->lost_cnt)
         fprintf(out, "    and %u matches more\n", x->lost_cnt);
 }

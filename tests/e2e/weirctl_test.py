@@ -233,6 +233,15 @@ def scan_threshold(w):
         w.run("scan", "--threshold", wrong, "lf.eml", expect=2)
 
 
+def scan_explain_names_every_rule(w):
+    r = json.loads(w.run("scan", "--json", "--explain", "--rules", "rules.cf", "lf.eml").stdout)
+    equal({(e["rule"], e["score"]) for e in r["explain"]}, {("GREET", 3), ("SUBJ", 4), ("CRLF", 0.5)})
+    lines = w.run("scan", "--explain", "--rules", "rules.cf", "lf.eml", "clean.eml").stdout.splitlines()
+    equal((lines[0], lines[-1]), ("lf.eml: refuse 7.5 GREET,SUBJ,CRLF", "clean.eml: accept 0"))
+    equal(sorted(re.match(r"    (\S+) +(\w+)(: |$)", line).groups()[:2] for line in lines[1:-1]),
+          [("0.5", "CRLF"), ("3", "GREET"), ("4", "SUBJ")])
+
+
 def scan_several_rules(w):
     w.write("more.cf", "score GREET 1\nbody MORE /nothing/\n")
     r = w.run("scan", "--rules", "rules.cf", "--rules", "more.cf", "lf.eml", "clean.eml")
@@ -446,7 +455,7 @@ TESTS = [scan_text, scan_json, scan_says_events, scan_folder_in_order, scan_line
          scan_bare_lf_in_crlf_file_stays, scan_envelope_reaches_rules, scan_with_image_as_with_text,
          scan_refuses_a_broken_image, scan_unreadable_file_is_1_and_the_rest_is_judged, scan_bad_rules_judge_nothing,
          scan_mbox, scan_almost_mbox, scan_stdin, scan_maildir, scan_circle_of_folders_ends, scan_jobs_keep_the_order,
-         scan_stats, scan_threshold, scan_several_rules,
+         scan_stats, scan_threshold, scan_several_rules, scan_explain_names_every_rule,
          scan_json_lists_every_rule, usage_is_2, help_is_0, unreachable_is_3, lint_good, lint_places_and_carets, lint_names_every_bad_pattern,
          lint_folder_names_files, lint_json, lint_tells_what_is_not_honoured, diff_rules, diff_rules_over_mails,
          diff_of_images_is_of_scores, unknown_keyword_is_an_error, no_rule_is_an_error, push_json_says_why_it_refused,
