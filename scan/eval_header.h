@@ -40,7 +40,7 @@ enum {
 };
 
 /* Which form of a field, as SpamAssassin's "Name:form" says. Several fields of one name: */
-enum header_part {
+enum field_form {
     HEADER_PART_VALUE,     /* unfolded, decoded; all of them, a line feed behind each */
     HEADER_PART_RAW,       /* as they came (CRLF as LF), all of them, a line feed behind each */
     HEADER_PART_ADDR,      /* ":addr": the first address, no line feed */
@@ -56,7 +56,7 @@ struct header_facts {
      * value, line by line), "ToCc", "MESSAGEID", "EnvelopeFrom" count as fields. *is_present tells
      * a field that is there and empty from none. The span lives until the message ends (not just to
      * the next call). */
-    struct span (*get)(void *ctx, const char *name, enum header_part part, bool *is_present);
+    struct span (*get)(void *ctx, const char *name, enum field_form part, bool *is_present);
 
     /* The part of a host name that somebody registered (a.b.example.co.uk -> example.co.uk); the
      * host itself when there is none, in lower case. *is_valid: it ends in a top-level domain that

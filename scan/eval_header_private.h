@@ -5,7 +5,7 @@
 #include "scan/eval_header.h"
 
 static inline struct span
-fact_part(const struct header_facts *f, const char *name, enum header_part part)
+fact_part(const struct header_facts *f, const char *name, enum field_form part)
 {
     struct span none = {NULL, 0};
     bool is_present = false;
