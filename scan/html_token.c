@@ -955,9 +955,9 @@ in_text(struct html_token *t, struct source s)
     size_t from = 0;
 
     t->is_cdata = t->section == SECTION_CDATA;
-    if (!s.len)
-        return s.is_last && t->is_text_open ? text(t, s.p, 0, true) : STEP_WANT;
-    if (!is_raw && s.p[0] == '<' && !t->is_text_open) {
+    if (!s.len && !(s.is_last && t->is_text_open))
+        return STEP_WANT;
+    if (!is_raw && !t->is_text_open && s.p[0] == '<') {
         uint8_t c = s.len > 1 ? s.p[1] : '!';
         if (is_alpha(c) || c == '/' || c == '!' || c == '?')
             return start_markup(t, s);

@@ -34,7 +34,7 @@ extern "C" {
 enum {
     HTML_LOOKAHEAD = 64,
     HTML_HEADROOM = 192, /* of buf: the end of what is read again goes there */
-    HTML_BUF_MAX = 3072,
+    HTML_BUF_MAX = 2048,
     HTML_HOLD_MAX = 4096,
     HTML_STORE_MAX = 9216,
     HTML_VALUE_MAX = 8320 /* of one value: HTML.pm's longest URI, 8,192, and some blanks */
