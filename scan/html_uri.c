@@ -58,11 +58,16 @@ html_uri_trim(struct span uri, bool *is_cut)
     return uri;
 }
 
+/* Octets before the first of `stop`: the set is a bit map of the ASCII characters below 64. */
 static size_t
 run_of(struct span s, const char *stop)
 {
+    uint64_t set = 0;
     size_t n = 0;
-    while (n < s.len && (!s.ptr[n] || !strchr(stop, s.ptr[n])))
+
+    for (; *stop; stop++)
+        set |= UINT64_C(1) << *stop;
+    while (n < s.len && (s.ptr[n] >= 64 || !(set >> s.ptr[n] & 1)))
         n++;
     return n;
 }
