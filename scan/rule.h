@@ -1,11 +1,17 @@
 /* rule: the rule language (SpamAssassin's), parsed.
  *
- * So far: header (Name, Name:addr, :name, :raw, ALL, ToCc, EnvelopeFrom, MESSAGEID; =~ !~ exists:,
- * [if-unset: X]), body, rawbody, full, attachment (Weir's own), meta with && || ! ( ), score (the first
- * of four columns), describe. SpamAssassin's other directives are reported by name and line, never silently
- * dropped: a rule of a kind that is not honoured yet is known by its name and never hits. A word at the head of
- * a line that is neither is an error. As in SpamAssassin a later definition
- * replaces an earlier one, a score of 0 switches a rule off, and a header that is absent reads as ''.
+ * Definitions: header (Name, :addr, :name, :raw, any pseudo-header; =~ !~ exists:, [if-unset: X]), body, rawbody, full,
+ * uri, mimeheader, eval: functions of header, body, rawbody and full, meta with Perl's arithmetic (expr.h),
+ * attachment (Weir's own). About them: score (1 or 4 columns, the first counts; relative ones), describe, tflags,
+ * replace_tag and its like, `intent NAME suffix co.uk` (Weir's own). Around them: if, ifplugin, else, endif,
+ * include, require_version, lang, loadplugin; they are decided as SpamAssassin 4.0.1 with Debian's plugins does.
+ * Lists: freemail_domains, blocklist_from, enlist_uri_host, util_rb_tld and so on.
+ *
+ * What needs the network, Bayes or a value that another rule captures (%{NAME}) is known by its name and never
+ * hits; rule_list_off says why. Other directives of SpamAssassin are accepted silently when they cannot change which
+ * rules hit, else reported once. A word at the head of a line that nobody knows is an error. As in SpamAssassin a
+ * later definition replaces an earlier one (inside one file: a warning), a score of 0 switches a rule off, and a
+ * header that is absent reads as ''.
  *
  * Diagnostics are kept in order: "FILE:LINE:COLUMN: error|warning: text", followed by the
  * source line and a caret, both indented by four blanks. An error makes the list
@@ -33,7 +39,8 @@ void rule_list_free(struct rule_list *l);
  * leaves l without a single rule (see diagnostics): rules that let all mail pass are nobody's wish. */
 int rule_list_read(struct rule_list *l, const char *path);
 
-/* Parses text; `name` stands for the file in diagnostics. */
+/* Parses text; `name` stands for the file in diagnostics. It cannot include files. What is said only when all is
+ * read (names that no rule has) image_build adds. */
 int rule_list_parse(struct rule_list *l, const char *name, const char *text, size_t len);
 
 /* All diagnostics so far, newline-terminated lines; "" if none. Lives until the next call on l. */

@@ -241,7 +241,8 @@ rule_parse_intent(struct rule_cursor *c, enum rule_kind kind)
     struct rule *r = rule_entry_of(c, name, len);
     while (r && c->off < c->line->len) {
         size_t at = c->off;
-        char *suffix = rule_must(strndup(rule_word(c, &what_len), what_len));
+        const char *word = rule_word(c, &what_len);
+        char *suffix = rule_must(strndup(word, what_len));
         for (char *p = suffix; *p; p++)
             *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
         if (!is_suffix(suffix, what_len)) {

@@ -155,6 +155,25 @@ is_intended(const struct rule *r, const char *suffix)
     return false;
 }
 
+/* A file's extension looks the same in a pattern: when the rules name the top-level domains, one of these. */
+static bool
+is_domain(const struct rule_list *l, const char *suffix)
+{
+    const char *dot = strrchr(suffix, '.');
+    const char *tld = dot ? dot + 1 : suffix;
+    for (uint32_t i = 0; i < l->lists_cnt; i++) {
+        const struct rule_set_list *s = &l->lists[i];
+        if (strcmp(s->name, "util_rb_tld") || s->entries_cnt == 0)
+            continue;
+        for (uint32_t k = 0; k < s->entries_cnt; k++) {
+            if (!strcmp(s->entries[k], tld))
+                return true;
+        }
+        return false;
+    }
+    return true;
+}
+
 static void
 check(struct rule_list *l, struct rule *r)
 {
@@ -166,7 +185,7 @@ check(struct rule_list *l, struct rule *r)
         rule_list_say(l, RULE_WARNING, &r->score_place, 0, "a score for %s, which no rule defines", r->name);
     if (r->kind == RULE_META)
         say_undefined(l, r);
-    if (rule_suffix_claim(r, suffix, sizeof(suffix)) && !is_intended(r, suffix))
+    if (rule_suffix_claim(r, suffix, sizeof(suffix)) && is_domain(l, suffix) && !is_intended(r, suffix))
         rule_list_say(l, RULE_WARNING, &r->place, rule_column(r, 0),
                       "%s hits every address under .%s; say `intent %s suffix %s` if it is meant", r->name, suffix,
                       r->name, suffix);

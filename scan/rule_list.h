@@ -1,4 +1,4 @@
-/* rule_list: what rule.c and image.c share about parsed rules. Private to scan/.
+/* rule_list: what rule_*.c and image.c share about parsed rules. Private to scan/.
  *
  * A rule is an entry by name. `score` and `describe` may come before, after or without a definition, so an
  * entry can exist with kind RULE_NONE. A later definition replaces an earlier one; score and describe stay. */
@@ -7,6 +7,10 @@
 
 #include "scan/match.h"
 #include "scan/rule.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum {
     /* SpamAssassin refuses longer names, too. */
@@ -291,4 +295,7 @@ void rule_clear(struct rule *r);
 /* Set-up code: without memory there is nothing better to do than to stop. */
 void *rule_must(void *p);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

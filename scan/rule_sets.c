@@ -45,21 +45,27 @@ rule_list_remove(struct rule_list *l, const char *list, const char *entry, size_
         s->entries_cnt = kept;
 }
 
+static void
+clear(struct rule_set_list *s)
+{
+    for (uint32_t i = 0; i < s->entries_cnt; i++)
+        free(s->entries[i]);
+    s->entries_cnt = 0;
+}
+
 void
 rule_list_clear(struct rule_list *l, const char *list)
 {
     struct rule_set_list *s = find(l, list);
-    for (uint32_t i = 0; s && i < s->entries_cnt; i++)
-        free(s->entries[i]);
     if (s)
-        s->entries_cnt = 0;
+        clear(s);
 }
 
 void
 rule_sets_free(struct rule_list *l)
 {
     for (uint32_t i = 0; i < l->lists_cnt; i++) {
-        rule_list_clear(l, l->lists[i].name);
+        clear(&l->lists[i]);
         free(l->lists[i].entries);
         free(l->lists[i].name);
     }

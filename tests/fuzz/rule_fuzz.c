@@ -1,12 +1,12 @@
 /* Rule text from anywhere. Asserts that what is returned, counted and said agree, that every diagnostic
- * points into the text, and that saying the same text twice replaces every rule and adds none. Texts
- * without `{` are also compiled: bounded repeats can take Hyperscan minutes, which is no finding here. */
+ * points into the text, that a list is finished once and for all, that a report counts every rule, and that saying
+ * the same text twice loses no rule. Texts without `{` are also compiled: bounded repeats can take Hyperscan minutes, which is no finding here. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "scan/image.h"
-#include "scan/rule.h"
+#include "scan/rule_list.h"
 #include "scan/ruleset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,6 +36,40 @@ check_diagnostics(const struct rule_list *l, unsigned long lines)
 }
 
 static void
+check_finish(struct rule_list *l)
+{
+    rule_list_finish(l);
+    size_t len = strlen(rule_list_diagnostics(l));
+    unsigned rules = rule_list_cnt(l);
+    rule_list_finish(l);
+    CHECK(strlen(rule_list_diagnostics(l)) == len && rule_list_cnt(l) == rules);
+    for (uint32_t i = 0; i < l->rules_cnt; i++) {
+        const struct rule *r = &l->rules[i];
+        CHECK(!r->text || (strlen(r->text) == r->text_len && rule_column(r, 0) && rule_column(r, r->text_len)));
+        CHECK(r->kind == RULE_NONE || r->place.file);
+        CHECK((r->kind == RULE_OFF) == (r->off_reason != NULL));
+    }
+}
+
+static void
+check_report(const struct rule_list *l)
+{
+    struct rule_report report;
+    rule_list_report(l, &report);
+    unsigned defined = 0;
+    unsigned off_cnt = 0;
+    for (unsigned i = 0; i < REPORT_KIND_CNT; i++) {
+        CHECK(report.honoured[i] <= report.defined[i]);
+        defined += report.defined[i];
+        off_cnt += report.defined[i] - report.honoured[i];
+    }
+    CHECK(defined == rule_list_cnt(l));
+    struct rule_off off;
+    CHECK(!rule_list_off(l, off_cnt, &off));
+    CHECK(off_cnt == 0 || (rule_list_off(l, off_cnt - 1, &off) && off.reason[0] && off.line));
+}
+
+static void
 check_build(struct rule_list *l)
 {
     void *image;
@@ -62,8 +96,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK((result == 0) == (rule_list_errors(l) == 0));
     check_diagnostics(l, lines);
     unsigned rules = rule_list_cnt(l);
+    check_finish(l);
+    check_diagnostics(l, lines);
+    check_report(l);
+    /* More of them can come: what the first time was loaded in the last line is now loaded in the first. */
     rule_list_parse(l, "t.cf", (const char *)data, size);
-    CHECK(rule_list_cnt(l) == rules);
+    CHECK(rule_list_cnt(l) >= rules);
+    check_finish(l);
     if (size < 200 && !(size && memchr(data, '{', size)))
         check_build(l);
     check_diagnostics(l, lines);
