@@ -41,6 +41,7 @@ result_json(const struct options *o, const struct rule_list *l)
     cJSON_AddNumberToObject(object, "errors", rule_list_errors(l));
     cJSON_AddNumberToObject(object, "warnings", rule_list_warnings(l));
     cJSON_AddItemToObject(object, "diagnostics", rulesfile_diagnostics_json(rule_list_diagnostics(l)));
+    rulesview_json(object, l);
     return object;
 }
 
@@ -52,9 +53,7 @@ lint(const struct options *o)
     size_t len;
     int result = rulesfile_compile(l, o->path, &image, &len);
     if (o->wants_json) {
-        cJSON *object = result_json(o, l);
-        rulesview_json(object, l);
-        print_json(object);
+        print_json(result_json(o, l));
     } else {
         fputs(rule_list_diagnostics(l), stdout);
         rulesview_print(stdout, l);

@@ -5,7 +5,7 @@
 
 The rules are SpamAssassin's stock files if no PATH is given, the mails a spread of N below CORPUS (0: all). SpamAssassin
 is asked by sa_truth.py, which keeps its answers in the cache. Compared are the rules that Weir honours (weirctl
-rules lint --json): a pair is a rule and a mail in which either hits. Told are, for each kind of rule, the pairs, how
+rules compile --json): a pair is a rule and a mail in which either hits. Told are, for each kind of rule, the pairs, how
 many are equal and which of both hit alone; then every rule that differs, with the class of each difference and a mail
 to look at; then what share of spam and ham is over the threshold, for both.
 
@@ -33,11 +33,11 @@ CLASSES = []
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def weir_rules(weirctl, rules):
-    """{name: {"kind", "honoured", "text"}} of what lint says, and lint's own words."""
-    out = subprocess.run([weirctl, "rules", "lint", "--json", rules], stdout=subprocess.PIPE)
-    said = json.loads(out.stdout)
-    return {r["name"]: r for r in said["list"]}, said
+def weir_rules(weirctl, rules, image):
+    """Compiles the rules; -> {name: {"kind", "honoured", "text"}} of all of them."""
+    out = subprocess.run([weirctl, "rules", "compile", "--json", rules, "-o", image], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, check=True)
+    return {r["name"]: r for r in json.loads(out.stdout)["list"]}
 
 
 def weir_hits(weirctl, image, corpus, names, jobs):
@@ -164,11 +164,9 @@ def make_report(rules, ours, theirs, threshold):
 def agree(weirctl, corpus, names, rules=sa_truth.STOCK, cache=None, jobs=1, threshold=5.0, say=lambda text: None):
     """The report over these names below corpus."""
     theirs = sa_truth.truth(corpus, names, rules, cache, jobs, say)
-    known, _ = weir_rules(weirctl, rules)
     with tempfile.TemporaryDirectory() as folder:
         image = os.path.join(folder, "rules.img")
-        subprocess.run([weirctl, "rules", "compile", rules, "-o", image], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                       check=True)
+        known = weir_rules(weirctl, rules, image)
         ours = weir_hits(weirctl, image, corpus, names, jobs)
     return make_report(known, ours, theirs, threshold)
 

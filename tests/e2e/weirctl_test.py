@@ -426,6 +426,7 @@ def push_json_says_why_it_refused(w):
 
 def compile_is_deterministic(w):
     first = json.loads(w.run("rules", "compile", "--json", "rules.cf", "-o", "one.img").stdout)
+    equal([r["name"] for r in first["list"]], ["GREET", "SUBJ", "CRLF"])
     (w.folder / "elsewhere").mkdir()
     w.write("elsewhere/copy.cf", RULES)
     second = json.loads(w.run("rules", "compile", "--json", "elsewhere/copy.cf", "-o", "two.img").stdout)
