@@ -46,8 +46,7 @@ enum field_form {
     HEADER_PART_ADDR,      /* ":addr": the first address, no line feed */
     HEADER_PART_NAME,      /* ":name": the first display name, no line feed */
     HEADER_PART_ADDR_ALL,  /* every address, a line feed behind each */
-    HEADER_PART_FIRST_ADDR /* ":first:addr": the first address of the first field only, no line feed
-                            */
+    HEADER_PART_FIRST_ADDR /* ":first:addr": the first address of the first field only; no line feed */
 };
 
 /* What the functions may ask of a message. */

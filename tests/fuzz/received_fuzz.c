@@ -11,7 +11,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct span
-get(void *ctx, const char *name, enum header_part part, bool *is_present)
+get(void *ctx, const char *name, enum field_form part, bool *is_present)
 {
     struct span all = *(struct span *)ctx, none = {NULL, 0};
 

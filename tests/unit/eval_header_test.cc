@@ -19,7 +19,7 @@ class EvalHeader : public testing::Test {
   protected:
     EvalHeader() : relays_(std::make_unique<struct relays>()) { relays_init(relays_.get()); }
 
-    static struct span get(void *ctx, const char *name, enum header_part part, bool *is_present)
+    static struct span get(void *ctx, const char *name, enum field_form part, bool *is_present)
     {
         static const char *const forms[] = {"", ":raw", ":addr", ":name", ":addr_all", ":first_addr"};
         auto &fields = ((EvalHeader *)ctx)->fields;

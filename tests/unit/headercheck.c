@@ -58,7 +58,7 @@ fact(const char *key, bool *is_present)
 }
 
 static struct span
-get(void *ctx, const char *name, enum header_part part, bool *is_present)
+get(void *ctx, const char *name, enum field_form part, bool *is_present)
 {
     static const char *const names[] = {"VALUE", "RAW", "ADDR", "NAME", "ADDR_ALL", "FIRST_ADDR"};
     char key[512];
