@@ -18,7 +18,8 @@
  *   RAR, 7z  flags only: NAMES_UNREAD, and ENCRYPTED when it is.
  *
  * A bomb ends in a flag, not in work: at most ARCHIVE_SLACK + ratio_max octets for each octet fed, octets_max
- * in all, members_max members, two depths.
+ * in all, members_max members, two depths. The trace is the same for every split of the octets, but for the
+ * place where RATIO cuts a member off: zlib reads a few octets ahead.
  *
  * Owns:    pool: its archives, about 230 kB each, resident as far as they were used; zlib's memory is inside
  *          (no malloc after archive_pool_new). DATA and names are lent until the next call.

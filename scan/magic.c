@@ -137,6 +137,7 @@ static const struct mark words[] = {
     AT(0, "<svg", MAGIC_SVG), AT(0, "<!doctype svg", MAGIC_SVG), AT(0, "<?xml", MAGIC_XML),
     AT(0, "begin:vcalendar", MAGIC_CALENDAR), AT(0, "begin:vcard", MAGIC_VCARD),
     AT(0, "-----begin pgp", MAGIC_PGP), AT(0, "[internetshortcut]", MAGIC_URL_SHORTCUT),
+    AT(0, "[default]\nbaseurl=", MAGIC_URL_SHORTCUT), AT(0, "[default]\r\nbaseurl=", MAGIC_URL_SHORTCUT),
     AT(0, "begin 6", MAGIC_UUENCODE), AT(0, "begin 7", MAGIC_UUENCODE),
     AT(0, "return-path:", MAGIC_EML), AT(0, "received:", MAGIC_EML), AT(0, "delivered-to:", MAGIC_EML),
     AT(0, "message-id:", MAGIC_EML), AT(0, "mime-version:", MAGIC_EML), AT(0, "from:", MAGIC_EML),
