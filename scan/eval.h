@@ -10,6 +10,9 @@
  * DecodeShortURLs without the network. Not known are those that ask the network or learn (check_rbl,
  * check_for_spf_pass, check_dkim_valid, check_bayes, check_razor2, ..): the rule is off.
  *
+ * html_text_match knows the stock rules' arguments only: the texts of HTML are not kept, what those patterns look
+ * for is noted while they stream by (html.h). Others are refused by eval_check_args.
+ *
  * The older names ("blacklist", "whitelist") are the same functions as the newer ones.
  *
  * Owns:    eval_prepare's object belongs to the rule set that asked, until eval_release.

@@ -20,6 +20,7 @@ struct alternative_facts; /* alternative_facts.h */
 struct body_emails;       /* body_emails.h */
 struct image_facts;       /* image_facts.h */
 struct html_facts;        /* html.h: one for each text/html part */
+struct anchor_facts;      /* anchor_facts.h */
 struct urls;              /* url.h */
 struct list_table;        /* list.h: of the rule set */
 
@@ -33,6 +34,7 @@ struct eval_facts {
     const struct image_facts *images;
     const struct html_facts *const *html; /* in the order of the parts */
     unsigned html_cnt;
+    const struct anchor_facts *anchors;
     const struct urls *urls;
     const struct list_table *lists;
 
