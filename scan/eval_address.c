@@ -5,7 +5,7 @@
 #include "scan/suffix.h"
 
 struct span
-eval_field(const struct eval_facts *f, const char *name, enum header_part part)
+eval_field(const struct eval_facts *f, const char *name, enum field_form part)
 {
     bool is_present = false;
     struct span none = { NULL, 0 };

@@ -62,7 +62,7 @@ eval_is_above_up_to(const struct eval_call *c, unsigned first, double value)
 }
 
 /* A field's value, empty when there are no header facts. */
-struct span eval_field(const struct eval_facts *f, const char *name, enum header_part part);
+struct span eval_field(const struct eval_facts *f, const char *name, enum field_form part);
 
 /* Octets of an address that is looked at; a longer one is cut. RFC 5321 allows 320. */
 enum { EVAL_ADDRESS_MAX = 512 };

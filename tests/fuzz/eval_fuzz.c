@@ -16,7 +16,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct span
-get(void *ctx, const char *name, enum header_part part, bool *is_present)
+get(void *ctx, const char *name, enum field_form part, bool *is_present)
 {
     *is_present = name[0] != 'X' && part != HEADER_PART_FIRST_ADDR;
     return *(const struct span *)ctx;

@@ -83,7 +83,7 @@ struct Fields {
     Fields()
     {
         facts.ctx = this;
-        facts.get = [](void *ctx, const char *name, enum header_part, bool *is_present) {
+        facts.get = [](void *ctx, const char *name, enum field_form, bool *is_present) {
             auto &fields = static_cast<Fields *>(ctx)->all;
             auto it = fields.find(name);
             *is_present = it != fields.end();
