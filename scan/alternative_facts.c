@@ -9,10 +9,11 @@ is_space(uint8_t c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* In UTF-8 a letter's first octet is one from 0xc3 on, but 0xe2 (punctuation, arrows, boxes). */
 static bool
 is_word_octet(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    return (c >= 0xc3 && c != 0xe2) || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
 static void
@@ -88,11 +89,17 @@ alternative_facts_text(struct alternative_facts *f, bool is_html, const uint8_t 
         return;
     f->is_html = is_html;
     for (size_t i = 0; i < len; i++) {
-        if (is_space(octets[i])) {
+        bool is_nbsp = f->has_c2 && octets[i] == 0xa0;
+        if (is_nbsp || is_space(octets[i])) {
             if (f->has_octets)
                 end_word(f);
+            f->has_c2 = false;
             continue;
         }
+        /* 0xc2 is left out of the hash: it stands before what U+00A0 is, a space. */
+        f->has_c2 = octets[i] == 0xc2;
+        if (f->has_c2)
+            continue;
         f->has_octets = true;
         f->is_word |= is_word_octet(octets[i]);
         f->hash = (f->hash ^ octets[i]) * 16777619u;

@@ -13,6 +13,8 @@
  * Words are kept as 32-bit hashes with two counts, in open addressing. What a hostile mail can do with chosen
  * hashes is to make probes longer: after ALTERNATIVE_PROBES_MAX of them a word is not kept (is_capped).
  *
+ * Words are those of UTF-8: U+00A0 is white space, most octets over 0x7f are letters.
+ *
  * Differences: an alternative inside an alternative counts as a part of the outer one, not once more on
  * its own; words beyond ALTERNATIVE_WORDS_MAX are not compared.
  *
@@ -54,7 +56,7 @@ struct alternative_facts {
     unsigned depth;
     uint32_t words_cnt;
     uint32_t hash; /* of the word being read */
-    bool has_octets, is_word, is_html;
+    bool has_octets, is_word, is_html, has_c2;
     struct alternative_word words[ALTERNATIVE_SLOTS];
 };
 
