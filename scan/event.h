@@ -63,7 +63,16 @@ extern "C" {
     X(ENCODING_UNKNOWN,     "encoding-unknown",    ACCEPT, "a Content-Transfer-Encoding that is not known") \
     X(BASE64_JUNK,          "base64-junk",         ACCEPT, "octets outside the alphabet, or padding in the middle") \
     X(QP_JUNK,              "qp-junk",             ACCEPT, "an invalid quoted-printable escape") \
+    X(CHARSET_UNKNOWN,      "charset-unknown",     ACCEPT, "a character set that is not known, or text that is not in it") \
+    X(INVISIBLE_TEXT,       "invisible-text",      ACCEPT, "HTML with text that its reader cannot see; it is scanned with the rest") \
+    X(HTML_CAP,             "html-cap",            ACCEPT, "HTML with more links, names or nesting than the caps") \
+    X(URL_CAP,              "url-cap",             ACCEPT, "more URLs than the caps; the others are matched") \
+    X(ATTACHMENT_NAME,      "attachment-name",     ACCEPT, "a file name that hides what the file is, or a type other than its name says") \
+    X(ARCHIVE_ENCRYPTED,    "archive-encrypted",   ACCEPT, "an archive with encrypted members") \
+    X(ARCHIVE_ODD,          "archive-odd",         ACCEPT, "an archive whose parts contradict each other, or that cannot be read") \
+    X(ARCHIVE_CAP,          "archive-cap",         ACCEPT, "an archive with more members, octets or depth than the caps") \
     /* scanning */ \
+    X(MATCH_LIMIT,          "match-limit",         ACCEPT, "a pattern was given up at its limit of steps; it counts as no hit") \
     X(SCAN_ERROR,           "scan-error",          DEFER,  "the matcher failed on this message") \
     X(NO_RULES,             "no-rules",            ACCEPT, "no rule set is loaded") \
     X(MESSAGE_CAP,          "message-cap",         DEFER,  "more messages in flight than the cap") \

@@ -1,26 +1,20 @@
-/* The building half of image.h (image_order.c: in which order its rules are evaluated); image_verify.c is the
- * other. Set-up code: it allocates as it likes and stops without memory. */
+/* The building half of image.h: which rules there are, their code, and the file. image_pattern.c looks at each regex,
+ * image_group.c makes the databases, image_order.c tells in which order metas are evaluated; image_verify.c is the
+ * other half. Set-up code: it allocates as it likes and stops without memory. */
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include "scan/image_private.h"
 
 #include <hs/hs.h>
+#include <pcre2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "scan/eval.h"
 #include "scan/expr.h"
 #include "scan/limits.h"
-#include "scan/ruleset_private.h"
-
-enum { SCORE_DEFAULT_MILLI = 1000, SCORE_TEST_MILLI = 10 };
-
-/* Patterns that share a database. */
-struct unit {
-    enum target target;
-    enum header_part part;
-    const char *header; /* NULL unless TARGET_HEADER */
-    uint32_t *rules;    /* indices into list->rules: RULE_HEADER, RULE_EXISTS, ... of this unit */
-    uint32_t rules_cnt;
-};
+#include "scan/list.h"
+#include "scan/signature.h"
 
 void *
 image_must(void *p)
@@ -44,8 +38,8 @@ extend(struct buffer *b, size_t len)
     return b->len - len;
 }
 
-static size_t
-append(struct buffer *b, const void *octets, size_t len)
+size_t
+image_append(struct buffer *b, const void *octets, size_t len)
 {
     size_t at = extend(b, len);
     if (len)
@@ -56,7 +50,13 @@ append(struct buffer *b, const void *octets, size_t len)
 void
 image_append_u32(struct buffer *b, uint32_t value)
 {
-    append(b, &value, sizeof(value));
+    image_append(b, &value, sizeof(value));
+}
+
+struct image_rule *
+image_built_rule(struct builder *b, uint32_t id)
+{
+    return (struct image_rule *)(void *)b->sections[SECTION_RULES].octets + id;
 }
 
 static uint32_t
@@ -64,30 +64,73 @@ add_string(struct builder *b, const char *text)
 {
     if (!text || !*text)
         return 0;
-    return (uint32_t)append(&b->sections[SECTION_STRINGS], text, strlen(text) + 1);
+    return (uint32_t)image_append(&b->sections[SECTION_STRINGS], text, strlen(text) + 1);
 }
 
-static int32_t
-rule_score(const struct rule *r)
-{
-    if (rule_is_sub(r))
-        return 0;
-    if (r->has_score)
-        return r->score_milli;
-    return !strncmp(r->name, "T_", 2) ? SCORE_TEST_MILLI : SCORE_DEFAULT_MILLI;
-}
+/* ---- which rules there are ---- */
 
 /* As in SpamAssassin, a score of 0 switches a rule off; a meta then sees 0. */
 static bool
-is_live(const struct rule *r)
+is_on(const struct rule *r)
 {
-    return r->kind > RULE_OFF && (rule_is_sub(r) || rule_score(r) != 0);
+    return r->kind > RULE_OFF && !rule_is_switched_off(r);
+}
+
+/* Marks rule i and what its expression leads to. */
+static void
+mark_live(struct builder *b, uint32_t i)
+{
+    uint32_t *stack = image_must(calloc(b->list->rules_cnt + 1, sizeof(*stack)));
+    uint32_t code[EXPR_CODE_MAX];
+    struct expr_error error;
+    uint32_t cnt = 0;
+    b->is_live[i] = true;
+    stack[cnt++] = i;
+    while (cnt > 0) {
+        const struct rule *r = &b->list->rules[stack[--cnt]];
+        if (r->kind != RULE_META)
+            continue;
+        size_t code_cnt = expr_parse(r->text, r->text_len, code, EXPR_CODE_MAX, &error);
+        for (size_t k = 0; k < code_cnt; k++) {
+            if (expr_op(code[k]) != EXPR_RULE)
+                continue;
+            size_t off = expr_operand(code[k]);
+            const struct rule *named = rule_list_find(b->list, r->text + off,
+                                                      expr_name_len(r->text + off, r->text_len - off));
+            uint32_t idx = named ? (uint32_t)(named - b->list->rules) : 0;
+            if (!named || b->is_live[idx] || !is_on(named))
+                continue;
+            b->is_live[idx] = true;
+            stack[cnt++] = idx;
+        }
+    }
+    free(stack);
+}
+
+static void
+mark_rules(struct builder *b)
+{
+    struct rule_list *l = b->list;
+    b->is_live = image_must(calloc(l->rules_cnt + 1, sizeof(*b->is_live)));
+    for (uint32_t i = 0; i < l->rules_cnt; i++) {
+        struct rule *r = &l->rules[i];
+        if (r->kind == RULE_EVAL && eval_find(r->eval_name) < 0) {
+            char reason[160];
+            snprintf(reason, sizeof(reason), "the function %.60s is not known here", r->eval_name);
+            rule_turn_off(l, r, reason);
+        }
+    }
+    for (uint32_t i = 0; i < l->rules_cnt; i++) {
+        if (is_on(&l->rules[i]) && !b->is_live[i] && (!rule_is_sub(&l->rules[i]) || b->options->keeps_unused))
+            mark_live(b, i);
+    }
 }
 
 static bool
-has_inner(const struct rule *r)
+has_inner(const struct builder *b, uint32_t i)
 {
-    return r->kind == RULE_HEADER && r->is_negated && is_live(r);
+    const struct rule *r = &b->list->rules[i];
+    return (r->kind == RULE_HEADER || r->kind == RULE_MIMEHEADER) && r->is_negated && b->is_live[i];
 }
 
 /* Indices: rules in the order in which their names first appear, then the inner rules. */
@@ -98,29 +141,34 @@ number_rules(struct builder *b)
     b->ids = image_must(calloc(l->rules_cnt + 1, sizeof(*b->ids)));
     b->matchers = image_must(calloc(l->rules_cnt + 1, sizeof(*b->matchers)));
     for (uint32_t i = 0; i < l->rules_cnt; i++) {
-        const struct rule *r = &l->rules[i];
-        b->ids[i] = r->kind == RULE_NONE ? NO_ID : b->rules_cnt++;
+        b->ids[i] = b->is_live[i] ? b->rules_cnt++ : NO_ID;
         b->matchers[i] = b->ids[i];
     }
     for (uint32_t i = 0; i < l->rules_cnt; i++) {
-        if (has_inner(&l->rules[i]))
+        if (has_inner(b, i))
             b->matchers[i] = b->rules_cnt++;
-        if (b->rules_cnt > RULE_MAX) {
-            rule_list_say(l, RULE_ERROR, &l->rules[i].place, 0, "more than %d rules, inner ones included",
-                          RULE_MAX);
+        if (b->rules_cnt >= RULE_MAX) {
+            rule_list_say(l, RULE_ERROR, &l->rules[i].place, 0, "more than %d rules, inner ones included", RULE_MAX);
             return false;
         }
     }
+    for (uint32_t i = 0; i < b->candidates_cnt; i++)
+        b->candidates[i].matcher = b->matchers[b->candidates[i].rule];
     return true;
 }
 
-/* Units */
+/* ---- units ---- */
 
 static bool
 unit_of(const struct rule *r, struct unit *u)
 {
     *u = (struct unit){ .target = TARGET_HEADER };
     switch (r->kind) {
+    case RULE_MIMEHEADER:
+        u->target = TARGET_MIMEHEADER;
+        u->header = r->header;
+        u->part = r->part;
+        return true;
     case RULE_HEADER:
     case RULE_EXISTS:
         u->header = r->header;
@@ -132,6 +180,9 @@ unit_of(const struct rule *r, struct unit *u)
     case RULE_RAWBODY:
         u->target = TARGET_RAWBODY;
         return true;
+    case RULE_URI:
+        u->target = TARGET_URI;
+        return true;
     case RULE_FULL:
         u->target = TARGET_FULL;
         return true;
@@ -140,8 +191,6 @@ unit_of(const struct rule *r, struct unit *u)
         return true;
     case RULE_NONE:
     case RULE_OFF:
-    case RULE_URI:
-    case RULE_MIMEHEADER:
     case RULE_EVAL:
     case RULE_META:
         break;
@@ -164,167 +213,65 @@ find_unit(struct builder *b, const struct unit *like)
 }
 
 static void
+add_index(uint32_t **list, uint32_t *cnt, uint32_t idx)
+{
+    if ((*cnt & (*cnt - 1)) == 0)
+        *list = image_must(reallocarray(*list, *cnt ? 2 * *cnt : 1, sizeof(**list)));
+    (*list)[(*cnt)++] = idx;
+}
+
+static void
 group_units(struct builder *b)
 {
+    struct unit like;
     for (uint32_t i = 0; i < b->list->rules_cnt; i++) {
-        struct unit like;
-        if (!is_live(&b->list->rules[i]) || !unit_of(&b->list->rules[i], &like))
+        if (!b->is_live[i] || !unit_of(&b->list->rules[i], &like))
             continue;
         struct unit *u = find_unit(b, &like);
-        u->rules = image_must(reallocarray(u->rules, u->rules_cnt + 1, sizeof(*u->rules)));
-        u->rules[u->rules_cnt++] = i;
+        add_index(&u->rules, &u->rules_cnt, i);
+    }
+    for (uint32_t i = 0; i < b->candidates_cnt; i++) {
+        unit_of(&b->list->rules[b->candidates[i].rule], &like);
+        struct unit *u = find_unit(b, &like);
+        add_index(&u->candidates, &u->candidates_cnt, i);
     }
 }
 
-/* Hyperscan */
-
-struct patterns {
-    const struct rule **rules;
-    char **texts;
-    unsigned *flags;
-    unsigned *ids;
-    unsigned cnt;
-};
-
-/* Before a pattern with /x: Hyperscan has no flag for it. A newline after, to end a comment. */
-#define EXTENDED "(?x)"
-
-static void
-patterns_init(struct patterns *p, const struct builder *b, const struct unit *u)
+/* True when the rule's regex matches `value`. */
+static bool
+matches(const struct rule *r, const char *value)
 {
-    *p = (struct patterns){ 0 };
-    p->rules = image_must(calloc(u->rules_cnt, sizeof(*p->rules)));
-    p->texts = image_must(calloc(u->rules_cnt, sizeof(*p->texts)));
-    p->flags = image_must(calloc(u->rules_cnt, sizeof(*p->flags)));
-    p->ids = image_must(calloc(u->rules_cnt, sizeof(*p->ids)));
-    for (uint32_t i = 0; i < u->rules_cnt; i++) {
-        const struct rule *r = &b->list->rules[u->rules[i]];
-        if (r->kind == RULE_EXISTS)
-            continue;
-        if (asprintf(&p->texts[p->cnt], "%s%s%s", r->is_extended ? EXTENDED : "", r->text,
-                     r->is_extended ? "\n" : "") < 0)
-            abort();
-        p->rules[p->cnt] = r;
-        /* ALLOWEMPTY: what matches '' is a rule like any other in SpamAssassin. No UTF8: it matches octets. */
-        p->flags[p->cnt] = r->flags | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY;
-        p->ids[p->cnt++] = b->matchers[u->rules[i]];
-    }
-}
-
-static void
-patterns_fini(struct patterns *p)
-{
-    for (unsigned i = 0; i < p->cnt; i++)
-        free(p->texts[i]);
-    free(p->rules);
-    free(p->texts);
-    free(p->flags);
-    free(p->ids);
-}
-
-/* Says what Hyperscan says, at the octet of the pattern that its message names ("... at index 5."). */
-static void
-say_compile_error(struct builder *b, const struct rule *r, const char *message)
-{
-    size_t off = 0;
-    const char *index = strstr(message, "at index ");
-    if (index)
-        off = strtoul(index + strlen("at index "), NULL, 10);
-    size_t prefix = r->is_extended ? strlen(EXTENDED) : 0;
-    off = off > prefix ? off - prefix : 0;
-    int message_len = (int)strlen(message);
-    if (message_len > 0 && message[message_len - 1] == '.')
-        message_len--;
-    struct rule_place place = r->place;
-    rule_list_say(b->list, RULE_ERROR, &place, rule_column(r, off), "%s: %.*s", r->name, message_len,
-                  message);
-}
-
-/* Compiles each pattern alone: every wrong one is to be named, and Hyperscan stops at the first. */
-static void
-say_compile_errors(struct builder *b, const struct patterns *p, unsigned mode, const char *message)
-{
-    unsigned errors = b->list->errors;
-    for (unsigned i = 0; i < p->cnt; i++) {
-        hs_database_t *database;
-        hs_compile_error_t *error;
-        if (hs_compile(p->texts[i], p->flags[i], mode, NULL, &database, &error) == HS_SUCCESS) {
-            hs_free_database(database);
-            continue;
-        }
-        say_compile_error(b, p->rules[i], error->message);
-        hs_free_compile_error(error);
-    }
-    if (b->list->errors == errors)
-        rule_list_say(b->list, RULE_ERROR, &p->rules[0]->place, 0,
-                      "%s and %u other rules together: %s", p->rules[0]->name, p->cnt - 1, message);
-}
-
-static hs_database_t *
-compile(struct builder *b, const struct unit *u, const struct patterns *p)
-{
-    bool is_stream = u->target == TARGET_FULL || u->target == TARGET_ATTACHMENT;
-    unsigned mode = is_stream ? HS_MODE_STREAM : HS_MODE_BLOCK;
-    hs_database_t *database;
-    hs_compile_error_t *error;
-    if (hs_compile_multi((const char *const *)p->texts, p->flags, p->ids, p->cnt, mode, NULL, &database,
-                         &error) == HS_SUCCESS)
-        return database;
-    say_compile_errors(b, p, mode, error->message);
-    hs_free_compile_error(error);
-    return NULL;
-}
-
-static void
-store_database(struct builder *b, const hs_database_t *database, struct image_target *t)
-{
-    char *octets;
-    size_t len;
-    char *info;
-    if (hs_serialize_database(database, &octets, &len) != HS_SUCCESS ||
-        hs_database_info(database, &info) != HS_SUCCESS)
-        abort();
-    struct buffer *databases = &b->sections[SECTION_DATABASES];
-    extend(databases, -databases->len % IMAGE_ALIGN);
-    t->database_off = append(databases, octets, len); /* of the section; write_image makes it the file's */
-    t->database_len = len;
-    /* The mode differs from database to database; version and processor features do not. */
-    snprintf(b->platform, sizeof(b->platform), "%.*s", (int)strcspn(info, "\n"), info);
-    char *mode = strstr(b->platform, " Mode:");
-    if (mode)
-        memset(mode, 0, strlen(mode));
-    free(octets);
-    free(info);
+    int error;
+    PCRE2_SIZE off;
+    uint32_t options = (r->flags & HS_FLAG_CASELESS ? PCRE2_CASELESS : 0) |
+                       (r->flags & HS_FLAG_DOTALL ? PCRE2_DOTALL : 0) |
+                       (r->flags & HS_FLAG_MULTILINE ? PCRE2_MULTILINE : 0) |
+                       (r->is_extended ? PCRE2_EXTENDED : 0);
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)r->text, r->text_len, options, &error, &off, NULL);
+    if (!code)
+        return false; /* too large for PCRE2, so it is not one that matches '' */
+    pcre2_match_data *data = image_must(pcre2_match_data_create(1, NULL));
+    bool is_match = pcre2_match(code, (PCRE2_SPTR)value, strlen(value), 0, 0, data, NULL) >= 0;
+    pcre2_match_data_free(data);
+    pcre2_code_free(code);
+    return is_match;
 }
 
 /* What a header rule says about a message without the header: its pattern is tried on [if-unset: X], else
  * on '' (in SpamAssassin an undefined value, which Perl matches as ''). */
 static void
-list_absent(struct builder *b, const struct unit *u, const hs_database_t *database,
-            struct image_target *t)
+list_absent(struct builder *b, const struct unit *u, struct image_target *t)
 {
-    struct hits h = { .bits_cnt = b->rules_cnt };
-    size_t words = b->rules_cnt / 64 + 1;
-    h.bits = image_must(calloc(words, sizeof(*h.bits)));
-    hs_scratch_t *scratch = NULL;
-    if (hs_alloc_scratch(database, &scratch) != HS_SUCCESS)
-        abort();
-    t->absent_off = (uint32_t)(b->sections[SECTION_LISTS].len / sizeof(uint32_t));
-    for (uint32_t i = 0; i < u->rules_cnt; i++) {
-        const struct rule *r = &b->list->rules[u->rules[i]];
-        if (r->kind != RULE_HEADER)
+    struct buffer *lists = &b->sections[SECTION_LISTS];
+    t->absent_off = (uint32_t)(lists->len / sizeof(uint32_t));
+    for (uint32_t i = 0; i < u->candidates_cnt; i++) {
+        const struct candidate *c = &b->candidates[u->candidates[i]];
+        const struct rule *r = &b->list->rules[c->rule];
+        if (!u->header || !matches(r, r->unset ? r->unset : ""))
             continue;
-        const char *value = r->unset ? r->unset : "";
-        memset(h.bits, 0, words * sizeof(*h.bits));
-        if (!match_database(database, scratch, (const uint8_t *)value, strlen(value), &h))
-            abort();
-        if (!hits_get(&h, b->matchers[u->rules[i]]))
-            continue;
-        image_append_u32(&b->sections[SECTION_LISTS], b->matchers[u->rules[i]]);
+        image_append_u32(lists, c->matcher);
         t->absent_cnt++;
     }
-    hs_free_scratch(scratch);
-    free(h.bits);
 }
 
 static void
@@ -340,28 +287,22 @@ list_present(struct builder *b, const struct unit *u, struct image_target *t)
 }
 
 static void
-build_unit(struct builder *b, const struct unit *u)
+build_targets(struct builder *b)
 {
-    struct image_target t = {
-        .target = u->target,
-        .part = u->part,
-        .name_off = add_string(b, u->header),
-    };
-    list_present(b, u, &t);
-    struct patterns p;
-    patterns_init(&p, b, u);
-    hs_database_t *database = p.cnt ? compile(b, u, &p) : NULL;
-    if (database) {
-        store_database(b, database, &t);
-        if (u->target == TARGET_HEADER)
-            list_absent(b, u, database, &t);
-        hs_free_database(database);
+    for (uint32_t i = 0; i < b->units_cnt; i++) {
+        const struct unit *u = &b->units[i];
+        struct image_target t = {
+            .target = u->target,
+            .part = u->part,
+            .name_off = add_string(b, u->header),
+        };
+        list_present(b, u, &t);
+        list_absent(b, u, &t);
+        image_append(&b->sections[SECTION_TARGETS], &t, sizeof(t));
     }
-    patterns_fini(&p);
-    append(&b->sections[SECTION_TARGETS], &t, sizeof(t));
 }
 
-/* Rules and their code */
+/* ---- rules and their code ---- */
 
 /* Puts the image's indices into the code of meta `r`. A name that no rule has counts 0. */
 static void
@@ -379,7 +320,7 @@ resolve(struct builder *b, const struct rule *r, uint32_t *code, size_t code_cnt
 }
 
 static void
-add_code(struct builder *b, const struct rule *r, uint32_t inner, struct image_rule *out)
+add_code(struct builder *b, const struct rule *r, uint32_t inner, bool is_negation, struct image_rule *out)
 {
     uint32_t code[EXPR_CODE_MAX];
     size_t cnt = 0;
@@ -387,7 +328,7 @@ add_code(struct builder *b, const struct rule *r, uint32_t inner, struct image_r
     if (r->kind == RULE_META) {
         cnt = expr_parse(r->text, r->text_len, code, EXPR_CODE_MAX, &error);
         resolve(b, r, code, cnt);
-    } else if (has_inner(r)) {
+    } else if (is_negation) {
         code[cnt++] = expr_code(EXPR_RULE, inner);
         code[cnt++] = expr_code(EXPR_NOT, 0);
     }
@@ -395,15 +336,31 @@ add_code(struct builder *b, const struct rule *r, uint32_t inner, struct image_r
         return;
     out->code_off = (uint32_t)(b->sections[SECTION_CODE].len / sizeof(*code));
     out->code_cnt = (uint32_t)cnt;
-    append(&b->sections[SECTION_CODE], code, cnt * sizeof(*code));
+    image_append(&b->sections[SECTION_CODE], code, cnt * sizeof(*code));
+}
+
+/* What is needed to confirm or explain a match. */
+static void
+add_pattern(struct builder *b, const struct rule *r, struct image_rule *out)
+{
+    char *text = NULL;
+    if (asprintf(&text, "%s%s%s", r->is_extended ? "(?x)" : "", r->text, r->is_extended ? "\n" : "") < 0)
+        abort();
+    out->pattern_off = add_string(b, text);
+    out->pattern_flags = r->flags & (HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_MULTILINE);
+    out->flags |= r->tflags & RULE_NOSUBJECT && r->kind == RULE_BODY ? IMAGE_RULE_NOSUBJECT : 0;
+    if (r->tflags & RULE_MULTIPLE) {
+        out->flags |= IMAGE_RULE_COUNTED | IMAGE_RULE_CONFIRMED;
+        out->maxhits = r->maxhits && r->maxhits < UINT16_MAX ? r->maxhits : UINT16_MAX;
+    }
+    free(text);
 }
 
 static void
 build_rules(struct builder *b)
 {
     struct rule_list *l = b->list;
-    struct buffer *rules = &b->sections[SECTION_RULES];
-    extend(rules, b->rules_cnt * sizeof(struct image_rule));
+    extend(&b->sections[SECTION_RULES], b->rules_cnt * sizeof(struct image_rule));
     for (uint32_t i = 0; i < l->rules_cnt; i++) {
         const struct rule *r = &l->rules[i];
         if (b->ids[i] == NO_ID)
@@ -411,26 +368,113 @@ build_rules(struct builder *b)
         struct image_rule out = {
             .name_off = add_string(b, r->name),
             .describe_off = add_string(b, r->describe),
-            .score_milli = rule_score(r),
+            .score_milli = rule_score_milli(r),
             .flags = rule_is_sub(r) ? 0 : IMAGE_RULE_REPORTED,
         };
-        if (is_live(r))
-            add_code(b, r, b->matchers[i], &out);
-        memcpy(rules->octets + b->ids[i] * sizeof(out), &out, sizeof(out));
-        if (!has_inner(r))
-            continue;
-        struct image_rule inner = { .name_off = out.name_off, .describe_off = out.describe_off };
-        memcpy(rules->octets + b->matchers[i] * sizeof(inner), &inner, sizeof(inner));
+        add_code(b, r, b->matchers[i], has_inner(b, i), &out);
+        *image_built_rule(b, b->ids[i]) = out;
+        if (has_inner(b, i))
+            *image_built_rule(b, b->matchers[i]) =
+                (struct image_rule){ .name_off = out.name_off, .describe_off = out.describe_off };
+    }
+    for (uint32_t i = 0; i < b->candidates_cnt; i++) {
+        const struct candidate *c = &b->candidates[i];
+        struct image_rule *out = image_built_rule(b, c->matcher);
+        add_pattern(b, &l->rules[c->rule], out);
+        if (c->all.needs_confirm || (c->has_clean && c->clean.needs_confirm))
+            out->flags |= IMAGE_RULE_CONFIRMED;
     }
 }
 
-/* The file */
+static void
+build_evals(struct builder *b)
+{
+    for (uint32_t i = 0; i < b->list->rules_cnt; i++) {
+        const struct rule *r = &b->list->rules[i];
+        if (!b->is_live[i] || r->kind != RULE_EVAL)
+            continue;
+        struct image_eval e = { .rule = b->ids[i], .name_off = add_string(b, r->eval_name) };
+        for (unsigned k = 0; k < r->eval_args_cnt && k < IMAGE_EVAL_ARGS_MAX; k++)
+            e.arg_offs[e.args_cnt++] = add_string(b, r->eval_args[k]);
+        image_append(&b->sections[SECTION_EVALS], &e, sizeof(e));
+    }
+}
+
+/* Wrong arguments are found where they are written, not when the image is loaded. */
+static void
+check_evals(struct builder *b)
+{
+    struct rule_list *l = b->list;
+    for (uint32_t i = 0; i < l->rules_cnt; i++) {
+        struct rule *r = &l->rules[i];
+        struct eval_args args = { .cnt = 0 };
+        struct eval_prepared *prepared = NULL;
+        char err[160];
+        if (!b->is_live[i] || r->kind != RULE_EVAL)
+            continue;
+        for (unsigned k = 0; k < r->eval_args_cnt && k < EVAL_ARGS_MAX; k++)
+            args.arg[args.cnt++] = (struct span){ (const uint8_t *)r->eval_args[k], strlen(r->eval_args[k]) };
+        int id = eval_find(r->eval_name);
+        if (r->eval_args_cnt > EVAL_ARGS_MAX)
+            snprintf(err, sizeof(err), "more than %d arguments", EVAL_ARGS_MAX);
+        else if (eval_check_args(id, &args, err, sizeof(err)) &&
+                 eval_prepare(id, &args, 1, &prepared, err, sizeof(err)) == 0) {
+            eval_release(prepared);
+            continue;
+        }
+        rule_turn_off(l, r, err);
+        b->is_live[i] = false;
+    }
+}
 
 static void
-write_image(struct builder *b, void **image, size_t *len)
+build_sets(struct builder *b)
 {
-    struct image_header h = { .version = IMAGE_VERSION };
+    uint8_t *octets = NULL;
+    size_t len = 0;
+    unsigned left_out = 0;
+    if (b->list->lists_cnt == 0)
+        return;
+    if (list_table_build(b->list, &octets, &len, &left_out))
+        abort();
+    image_append(&b->sections[SECTION_SETS], octets, len);
+    free(octets);
+}
+
+static void
+build_signatures(struct builder *b)
+{
+    void *octets = NULL;
+    size_t len = 0;
+    if (!b->options->signatures || signature_list_hash_cnt(b->options->signatures) == 0)
+        return;
+    signature_table_build(b->options->signatures, &octets, &len);
+    image_append(&b->sections[SECTION_SIGNATURES], octets, len);
+    free(octets);
+}
+
+/* ---- the file ---- */
+
+/* The rule that a known hash hits, after all others. */
+static uint32_t
+add_signature_rule(struct builder *b)
+{
+    if (!b->options->signatures || signature_list_hash_cnt(b->options->signatures) == 0)
+        return b->rules_cnt;
+    struct image_rule r = { .name_off = add_string(b, "MALWARE_HASH"),
+                            .describe_off = add_string(b, "A part whose hash is that of known malware"),
+                            .score_milli = SIGNATURE_SCORE_MILLI,
+                            .flags = IMAGE_RULE_REPORTED };
+    image_append(&b->sections[SECTION_RULES], &r, sizeof(r));
+    return b->rules_cnt++;
+}
+
+static void
+write_image(struct builder *b, uint32_t signature_rule, void **image, size_t *len)
+{
+    struct image_header h = { .version = IMAGE_VERSION, .signature_rule = signature_rule };
     memcpy(h.magic, IMAGE_MAGIC, sizeof(h.magic));
+    h.required_score_milli = b->list->has_required_score ? b->list->required_score_milli : INT32_MAX;
     image_hyperscan_version(h.hyperscan, sizeof(h.hyperscan));
     memcpy(h.platform, b->platform, sizeof(h.platform));
     size_t at = sizeof(h);
@@ -440,11 +484,9 @@ write_image(struct builder *b, void **image, size_t *len)
         at += b->sections[i].len;
     }
     h.len = at;
-    struct image_target *targets = (void *)b->sections[SECTION_TARGETS].octets;
-    for (uint32_t i = 0; i < b->units_cnt; i++) {
-        if (targets[i].database_len)
-            targets[i].database_off += h.sections[SECTION_DATABASES].off;
-    }
+    struct image_group *groups = (void *)b->sections[SECTION_GROUPS].octets;
+    for (size_t i = 0; i < b->sections[SECTION_GROUPS].len / sizeof(*groups); i++)
+        groups[i].database_off += h.sections[SECTION_DATABASES].off;
     uint8_t *file = image_must(calloc(1, at));
     memcpy(file, &h, sizeof(h));
     for (unsigned i = 0; i < SECTION_CNT; i++) {
@@ -461,33 +503,70 @@ write_image(struct builder *b, void **image, size_t *len)
 static void
 builder_fini(struct builder *b)
 {
-    for (uint32_t i = 0; i < b->units_cnt; i++)
+    for (uint32_t i = 0; i < b->units_cnt; i++) {
         free(b->units[i].rules);
+        free(b->units[i].candidates);
+    }
     for (unsigned i = 0; i < SECTION_CNT; i++)
         free(b->sections[i].octets);
+    image_patterns_free(b);
     free(b->units);
+    free(b->is_live);
     free(b->ids);
     free(b->matchers);
+}
+
+static void
+tell_prices(const struct builder *b, image_price_fn *fn, void *owner)
+{
+    for (uint32_t i = 0; fn && i < b->candidates_cnt; i++) {
+        const struct candidate *c = &b->candidates[i];
+        const struct search_plan *plan = c->clean.text ? &c->clean : &c->all; /* what most units meet */
+        static const char *const how[] = { "prefilter + PCRE2", "literals + PCRE2", "PCRE2", "-" };
+        struct image_price price = { .scan_ps = plan->solo.scan_ps,
+                                     .compile_us = c->all.solo.compile_us + c->clean.solo.compile_us,
+                                     .size = plan->solo.size,
+                                     .how = plan->needs_confirm || plan->how != SEARCH_PATTERN ? how[plan->how]
+                                                                                               : "native" };
+        fn(owner, b->list->rules[c->rule].name, &price);
+    }
+}
+
+int
+image_build_with(struct rule_list *list, const struct image_options *options, image_price_fn *fn, void *owner,
+                 void **image, size_t *len)
+{
+    rule_list_finish(list);
+    if (rule_list_errors(list))
+        return -1;
+    struct builder b = { .list = list, .options = options };
+    image_append(&b.sections[SECTION_STRINGS], "", 1);
+    mark_rules(&b);
+    check_evals(&b);
+    if (image_patterns(&b) && number_rules(&b)) {
+        build_rules(&b);
+        image_order(&b);
+        build_evals(&b);
+        group_units(&b);
+        build_targets(&b);
+        if (rule_list_errors(list) == 0)
+            image_groups(&b);
+        build_sets(&b);
+        build_signatures(&b);
+        tell_prices(&b, fn, owner);
+    }
+    bool is_good = rule_list_errors(list) == 0;
+    if (is_good) {
+        uint32_t signature_rule = add_signature_rule(&b);
+        write_image(&b, signature_rule, image, len);
+    }
+    builder_fini(&b);
+    return is_good ? 0 : -1;
 }
 
 int
 image_build(struct rule_list *list, void **image, size_t *len)
 {
-    rule_list_finish(list);
-    if (rule_list_errors(list))
-        return -1;
-    struct builder b = { .list = list };
-    append(&b.sections[SECTION_STRINGS], "", 1);
-    if (number_rules(&b)) {
-        build_rules(&b);
-        image_order(&b);
-        group_units(&b);
-        for (uint32_t i = 0; i < b.units_cnt; i++)
-            build_unit(&b, &b.units[i]);
-    }
-    bool is_good = rule_list_errors(list) == 0;
-    if (is_good)
-        write_image(&b, image, len);
-    builder_fini(&b);
-    return is_good ? 0 : -1;
+    static const struct image_options options;
+    return image_build_with(list, &options, NULL, NULL, image, len);
 }

@@ -1,6 +1,6 @@
 /* image_format: the octets of an image. Private to scan/.
  *
- *     header | strings | rules | code | order | targets | lists | databases
+ *     header | strings | rules | code | order | targets | groups | lists | evals | sets | signatures | databases
  *
  * All integers little-endian; every section begins at a multiple of 8 and follows the one before it with
  * less than 8 octets of padding (zero). Sections are arrays of the structs below; what they refer to is
@@ -25,7 +25,7 @@ extern "C" {
 
 enum {
     /* Raised whenever the structs below change meaning; nothing else is read. */
-    IMAGE_VERSION = 1,
+    IMAGE_VERSION = 2,
 
     IMAGE_ALIGN = 8,
 
@@ -34,13 +34,17 @@ enum {
 };
 
 enum image_section_id {
-    SECTION_STRINGS,   /* NUL-terminated, the first one empty */
-    SECTION_RULES,     /* struct image_rule */
-    SECTION_CODE,      /* uint32_t: instructions, see expr.h */
-    SECTION_ORDER,     /* uint32_t: every rule with code, after the rules that its code names */
-    SECTION_TARGETS,   /* struct image_target */
-    SECTION_LISTS,     /* uint32_t: indices of rules */
-    SECTION_DATABASES, /* serialised Hyperscan databases, each at a multiple of 8 */
+    SECTION_STRINGS,    /* NUL-terminated, the first one empty */
+    SECTION_RULES,      /* struct image_rule */
+    SECTION_CODE,       /* uint32_t: instructions, see expr.h */
+    SECTION_ORDER,      /* uint32_t: every rule with code, after the rules that its code names */
+    SECTION_TARGETS,    /* struct image_target */
+    SECTION_GROUPS,     /* struct image_group */
+    SECTION_LISTS,      /* uint32_t: indices of rules; of groups with IMAGE_ID_CONFIRM */
+    SECTION_EVALS,      /* struct image_eval */
+    SECTION_SETS,       /* the lists of the rule set, see list.h */
+    SECTION_SIGNATURES, /* hashes of malware, see signature.h */
+    SECTION_DATABASES,  /* serialised Hyperscan databases, each at a multiple of 8 */
     SECTION_CNT
 };
 
@@ -57,11 +61,17 @@ struct image_header {
     uint8_t sha256[32]; /* of everything after this field */
     char hyperscan[16]; /* "5.4.0": only the same version can read its databases */
     char platform[64];  /* hs_database_info() of what is inside, for people; Hyperscan checks its own */
+    int32_t required_score_milli; /* INT32_MAX: the rules do not say */
+    uint32_t signature_rule;      /* the rule that a hash in SECTION_SIGNATURES hits; rules_cnt: there are none */
     struct image_section sections[SECTION_CNT];
 };
 
 enum image_rule_flag {
-    IMAGE_RULE_REPORTED = 1, /* its name is told: neither `__X` nor the inner rule of a `!~` */
+    IMAGE_RULE_REPORTED = 1 << 0,  /* its name is told: neither `__X` nor the inner rule of a `!~` */
+    IMAGE_RULE_CONFIRMED = 1 << 1, /* PCRE2 has the last word */
+    IMAGE_RULE_COUNTED = 1 << 2,   /* tflags multiple; implies CONFIRMED */
+    IMAGE_RULE_NOSUBJECT = 1 << 3, /* not on line 0 of the body */
+    IMAGE_RULE_FLAGS = (1 << 4) - 1
 };
 
 /* A rule hits when its bit is set by a match, or by its code. `header X H !~ /re/` is two rules: an inner
@@ -69,29 +79,62 @@ enum image_rule_flag {
 struct image_rule {
     uint32_t name_off;
     uint32_t describe_off;
+    uint32_t pattern_off; /* its regex, for PCRE2; else the empty string */
+    uint32_t pattern_flags; /* HS_FLAG_CASELESS, _DOTALL, _MULTILINE */
     int32_t score_milli;
     uint32_t flags;
+    uint32_t maxhits; /* of COUNTED */
     uint32_t code_off; /* instructions, not octets */
     uint32_t code_cnt; /* 0: set by a match */
+    uint32_t reserved;
 };
 
-/* One database and what is known without one. */
+/* What rules of one kind look at, and what is known without a database. */
 struct image_target {
-    uint32_t target;   /* enum target; each but TARGET_HEADER at most once */
+    uint32_t target;   /* enum target; each but TARGET_HEADER and TARGET_MIMEHEADER at most once */
     uint32_t part;     /* enum header_part */
     uint32_t name_off; /* of the header, lower case; else the empty string */
     uint32_t present_off; /* lists: rules that hit when the header is there (exists:) */
     uint32_t present_cnt;
     uint32_t absent_off; /* lists: rules that hit when it is not (their pattern matches '' or [if-unset]) */
     uint32_t absent_cnt;
+    uint32_t always_off; /* lists: rules that PCRE2 looks for in every unit */
+    uint32_t always_cnt;
+    uint32_t groups_off; /* groups */
+    uint32_t groups_cnt;
     uint32_t reserved;
-    uint64_t database_off; /* from the start of the file */
-    uint64_t database_len; /* 0: no database */
 };
 
-static_assert(sizeof(struct image_header) == 136 + 16 * SECTION_CNT, "no padding in the file");
-static_assert(sizeof(struct image_rule) == 24, "no padding in the file");
+enum image_units { UNITS_ALL, UNITS_CLEAN, UNITS_DIRTY };
+
+/* A database, and the units of its target that it is for (match.h tells what is clean). */
+struct image_group {
+    uint32_t units;   /* enum image_units */
+    uint32_t ids_off; /* lists: what the database's pattern i stands for */
+    uint32_t ids_cnt;
+    uint32_t reserved;
+    uint64_t database_off; /* from the start of the file */
+    uint64_t database_len;
+};
+
+/* In the list of a group: a match is only a candidate, and is confirmed. */
+#define IMAGE_ID_CONFIRM (UINT32_C(1) << 31)
+
+enum { IMAGE_EVAL_ARGS_MAX = 8 };
+
+struct image_eval {
+    uint32_t rule;
+    uint32_t name_off;
+    uint32_t args_cnt;
+    uint32_t arg_offs[IMAGE_EVAL_ARGS_MAX];
+    uint32_t reserved;
+};
+
+static_assert(sizeof(struct image_header) == 144 + 16 * SECTION_CNT, "no padding in the file");
+static_assert(sizeof(struct image_rule) == 40, "no padding in the file");
 static_assert(sizeof(struct image_target) == 48, "no padding in the file");
+static_assert(sizeof(struct image_group) == 32, "no padding in the file");
+static_assert(sizeof(struct image_eval) == 48, "no padding in the file");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are written as they are");
 
 /* Octets of the header before what the checksum covers. */
@@ -105,10 +148,16 @@ struct image_view {
     const uint32_t *code;
     const uint32_t *order;
     const struct image_target *targets;
+    const struct image_group *groups;
     const uint32_t *lists;
+    const struct image_eval *evals;
+    const uint8_t *sets;       /* octets of list.h; NULL: none */
+    const uint8_t *signatures; /* octets of signature.h; NULL: none */
     uint32_t rules_cnt;
     uint32_t order_cnt;
     uint32_t targets_cnt;
+    uint32_t groups_cnt;
+    uint32_t evals_cnt;
 };
 
 /* `image` is aligned to IMAGE_ALIGN. 0, or -1 and a sentence in err. Databases are looked at from outside

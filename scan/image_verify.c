@@ -8,7 +8,9 @@
 #include "scan/image.h"
 #include "scan/image_format.h"
 #include "scan/limits.h"
+#include "scan/list.h"
 #include "scan/rule_list.h"
+#include "scan/signature.h"
 
 _Static_assert(offsetof(struct image_header, hyperscan) == IMAGE_HASHED_FROM, "hash starts after sha256");
 
@@ -85,7 +87,11 @@ check_sections(struct checker *c)
         [SECTION_CODE] = sizeof(uint32_t),
         [SECTION_ORDER] = sizeof(uint32_t),
         [SECTION_TARGETS] = sizeof(struct image_target),
+        [SECTION_GROUPS] = sizeof(struct image_group),
         [SECTION_LISTS] = sizeof(uint32_t),
+        [SECTION_EVALS] = sizeof(struct image_eval),
+        [SECTION_SETS] = 1,
+        [SECTION_SIGNATURES] = 1,
         [SECTION_DATABASES] = 1,
     };
     const struct image_header *h = (const void *)c->base;
@@ -126,6 +132,12 @@ check_strings(struct checker *c)
 }
 
 static bool
+is_string(const struct checker *c, uint32_t off)
+{
+    return off < c->counts[SECTION_STRINGS];
+}
+
+static bool
 check_rules(struct checker *c)
 {
     const struct image_rule *rules = section(c, SECTION_RULES);
@@ -135,9 +147,11 @@ check_rules(struct checker *c)
         return bad(c, "more than 65535 rules");
     for (size_t i = 0; i < cnt; i++) {
         const struct image_rule *r = &rules[i];
-        if (r->name_off >= c->counts[SECTION_STRINGS] || r->describe_off >= c->counts[SECTION_STRINGS] ||
+        if (!is_string(c, r->name_off) || !is_string(c, r->describe_off) || !is_string(c, r->pattern_off) ||
             r->score_milli > RULE_SCORE_MAX_MILLI || r->score_milli < -RULE_SCORE_MAX_MILLI ||
-            r->flags & ~(unsigned)IMAGE_RULE_REPORTED)
+            r->flags & ~(unsigned)IMAGE_RULE_FLAGS || r->maxhits > UINT16_MAX || r->reserved ||
+            (r->flags & IMAGE_RULE_COUNTED && !(r->flags & IMAGE_RULE_CONFIRMED)) ||
+            r->pattern_flags & ~(unsigned)(HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_MULTILINE))
             return bad(c, "a rule is malformed");
         if (!in_range(r->code_off, r->code_cnt, c->counts[SECTION_CODE]) ||
             (r->code_cnt && !expr_verify(code + r->code_off, r->code_cnt, (uint32_t)cnt)))
@@ -188,48 +202,112 @@ check_order(struct checker *c)
 
 /* The mode and version that the database itself claims. */
 static bool
-check_database(struct checker *c, const struct image_target *t)
+check_database(struct checker *c, const struct image_group *g, bool is_stream)
 {
     const struct image_section *s =
         &((const struct image_header *)(const void *)c->base)->sections[SECTION_DATABASES];
-    if (t->database_len == 0)
-        return true;
-    if (t->database_off % IMAGE_ALIGN || t->database_off < s->off ||
-        !in_range(t->database_off - s->off, t->database_len, s->len))
+    if (g->database_len == 0 || g->database_off % IMAGE_ALIGN || g->database_off < s->off ||
+        !in_range(g->database_off - s->off, g->database_len, s->len))
         return bad(c, "a database lies outside its section");
     char *info = NULL;
-    if (hs_serialized_database_info((const char *)c->base + t->database_off, (size_t)t->database_len,
+    if (hs_serialized_database_info((const char *)c->base + g->database_off, (size_t)g->database_len,
                                     &info) != HS_SUCCESS)
         return bad(c, "a Hyperscan database is malformed");
-    bool is_stream = t->target == TARGET_FULL || t->target == TARGET_ATTACHMENT;
     bool is_good = strstr(info, is_stream ? "Mode: STREAM" : "Mode: BLOCK") != NULL;
     free(info);
     return is_good || bad(c, "a Hyperscan database has the wrong mode");
 }
 
 static bool
+check_rule_list(struct checker *c, uint32_t off, uint32_t cnt, uint32_t allowed_flags)
+{
+    const struct image_rule *rules = section(c, SECTION_RULES);
+    const uint32_t *lists = section(c, SECTION_LISTS);
+    if (!in_range(off, cnt, c->counts[SECTION_LISTS]))
+        return bad(c, "a list lies outside its section");
+    for (uint32_t i = off; i < off + cnt; i++) {
+        uint32_t idx = lists[i] & ~allowed_flags;
+        if (idx >= c->counts[SECTION_RULES])
+            return bad(c, "a list names a rule that is not there");
+        if (lists[i] & allowed_flags && !(rules[idx].flags & IMAGE_RULE_CONFIRMED))
+            return bad(c, "a rule is to be confirmed that has nothing to confirm it with");
+    }
+    return true;
+}
+
+static bool
+check_groups(struct checker *c, const struct image_target *t)
+{
+    const struct image_group *groups = section(c, SECTION_GROUPS);
+    bool is_stream = t->target == TARGET_FULL || t->target == TARGET_ATTACHMENT;
+    if (!in_range(t->groups_off, t->groups_cnt, c->counts[SECTION_GROUPS]))
+        return bad(c, "a target is malformed");
+    for (uint32_t i = t->groups_off; i < t->groups_off + t->groups_cnt; i++) {
+        if (groups[i].units > UNITS_DIRTY || groups[i].reserved || (is_stream && t->groups_cnt != 1) ||
+            (is_stream && groups[i].units != UNITS_ALL))
+            return bad(c, "a group is malformed");
+        if (!check_rule_list(c, groups[i].ids_off, groups[i].ids_cnt, is_stream ? 0 : IMAGE_ID_CONFIRM) ||
+            !check_database(c, &groups[i], is_stream))
+            return false;
+    }
+    return true;
+}
+
+static bool
 check_targets(struct checker *c)
 {
     const struct image_target *targets = section(c, SECTION_TARGETS);
+    const struct image_rule *rules = section(c, SECTION_RULES);
     const uint32_t *lists = section(c, SECTION_LISTS);
     bool seen[TARGET_CNT] = { false };
     for (size_t i = 0; i < c->counts[SECTION_TARGETS]; i++) {
         const struct image_target *t = &targets[i];
-        if (t->target >= TARGET_CNT || t->part > HEADER_RAW || t->reserved ||
-            t->name_off >= c->counts[SECTION_STRINGS] ||
-            !in_range(t->present_off, t->present_cnt, c->counts[SECTION_LISTS]) ||
-            !in_range(t->absent_off, t->absent_cnt, c->counts[SECTION_LISTS]))
+        if (t->target >= TARGET_CNT || t->part > HEADER_RAW || t->reserved || !is_string(c, t->name_off))
             return bad(c, "a target is malformed");
-        if (t->target != TARGET_HEADER && seen[t->target])
+        if (t->target != TARGET_HEADER && t->target != TARGET_MIMEHEADER && seen[t->target])
             return bad(c, "a target stands there twice");
         seen[t->target] = true;
-        if (!check_database(c, t))
+        if (!check_rule_list(c, t->present_off, t->present_cnt, 0) ||
+            !check_rule_list(c, t->absent_off, t->absent_cnt, 0) ||
+            !check_rule_list(c, t->always_off, t->always_cnt, 0) || !check_groups(c, t))
             return false;
+        for (uint32_t k = 0; k < t->always_cnt; k++) {
+            if (!(rules[lists[t->always_off + k]].flags & IMAGE_RULE_CONFIRMED))
+                return bad(c, "a rule is to be confirmed that has nothing to confirm it with");
+        }
     }
-    for (size_t i = 0; i < c->counts[SECTION_LISTS]; i++) {
-        if (lists[i] >= c->counts[SECTION_RULES])
-            return bad(c, "a list names a rule that is not there");
+    return true;
+}
+
+static bool
+check_evals(struct checker *c)
+{
+    const struct image_eval *evals = section(c, SECTION_EVALS);
+    for (size_t i = 0; i < c->counts[SECTION_EVALS]; i++) {
+        const struct image_eval *e = &evals[i];
+        bool is_good = e->rule < c->counts[SECTION_RULES] && is_string(c, e->name_off) && !e->reserved &&
+                       e->args_cnt <= IMAGE_EVAL_ARGS_MAX;
+        for (unsigned k = 0; is_good && k < IMAGE_EVAL_ARGS_MAX; k++)
+            is_good = is_string(c, e->arg_offs[k]);
+        if (!is_good)
+            return bad(c, "an eval is malformed");
     }
+    return true;
+}
+
+static bool
+check_tables(struct checker *c)
+{
+    const struct image_header *h = (const void *)c->base;
+    char err[160];
+    if (c->counts[SECTION_SETS] && !list_table_verify(section(c, SECTION_SETS), c->counts[SECTION_SETS]))
+        return bad(c, "the lists are malformed");
+    if (c->counts[SECTION_SIGNATURES] &&
+        signature_table_verify(section(c, SECTION_SIGNATURES), c->counts[SECTION_SIGNATURES], err,
+                               sizeof(err)))
+        return bad(c, "the signatures are malformed");
+    if (h->signature_rule > c->counts[SECTION_RULES])
+        return bad(c, "the header is malformed");
     return true;
 }
 
@@ -244,7 +322,11 @@ image_view_move(struct image_view *v, const void *copy)
     v->code = (const void *)(base + h->sections[SECTION_CODE].off);
     v->order = (const void *)(base + h->sections[SECTION_ORDER].off);
     v->targets = (const void *)(base + h->sections[SECTION_TARGETS].off);
+    v->groups = (const void *)(base + h->sections[SECTION_GROUPS].off);
     v->lists = (const void *)(base + h->sections[SECTION_LISTS].off);
+    v->evals = (const void *)(base + h->sections[SECTION_EVALS].off);
+    v->sets = h->sections[SECTION_SETS].len ? base + h->sections[SECTION_SETS].off : NULL;
+    v->signatures = h->sections[SECTION_SIGNATURES].len ? base + h->sections[SECTION_SIGNATURES].off : NULL;
 }
 
 int
@@ -252,11 +334,13 @@ image_view_open(const void *image, size_t len, struct image_view *v, char *err, 
 {
     struct checker c = { .base = image, .len = len, .err = err, .err_size = err_size };
     if (!check_header(&c) || !check_sections(&c) || !check_strings(&c) || !check_rules(&c) ||
-        !check_order(&c) || !check_targets(&c))
+        !check_order(&c) || !check_targets(&c) || !check_evals(&c) || !check_tables(&c))
         return -1;
     v->rules_cnt = (uint32_t)c.counts[SECTION_RULES];
     v->order_cnt = (uint32_t)c.counts[SECTION_ORDER];
     v->targets_cnt = (uint32_t)c.counts[SECTION_TARGETS];
+    v->groups_cnt = (uint32_t)c.counts[SECTION_GROUPS];
+    v->evals_cnt = (uint32_t)c.counts[SECTION_EVALS];
     image_view_move(v, image);
     return 0;
 }

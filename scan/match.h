@@ -1,20 +1,28 @@
-/* match: Hyperscan behind one facade; the only file with a match callback.
+/* match: Hyperscan behind one facade, and PCRE2 behind Hyperscan; the only file with a match callback.
  *
- * A ruleset has one database per target: what a rule looks at. Rules of a target are matched by block
+ * A ruleset has databases for each target: what a rule looks at. Rules of a target are matched by block
  * (a line, a field, a chunk) or by stream (octets that arrive in pieces). A match sets the rule's bit in
  * the message's `struct hits`; what the hits mean is score.h's business.
  *
  *   target       mode    unit offered
  *   header       block   one field value of one name (see struct header_target)
- *   body         block   one line of decoded, white-space-folded text, <= BODY_LINE_MAX
- *   rawbody      block   one chunk of decoded text, <= RAWBODY_CHUNK_MAX
+ *   mimeheader   block   the same of one MIME part
+ *   body         batch   one line of rendered, white-space-folded text, <= BODY_LINE_MAX
+ *   rawbody      batch   one chunk of decoded text, <= RAWBODY_CHUNK_MAX
+ *   uri          batch   one URL
  *   full         stream  the message as it came, dot-stuffing removed
  *   attachment   stream  decoded octets of one part that is not text
  *
+ * A unit is clean when it is ASCII without "&". Most are, and for them there are databases of smaller patterns
+ * (pattern.h) that match the same. What Hyperscan only suspects is confirmed with PCRE2 on the whole unit.
+ *
+ * A batch holds units of any number of messages, in copies of its own, and matches them database by database, so that
+ * one database at a time is hot: match_add, and match_run when the hits are needed or the batch is full.
+ *
  * Threads: each call uses the scratch of `thread_idx`; one thread per index.
  * Fails:   returns false when Hyperscan does (counted by the caller as EVENT_SCAN_ERROR); hits found
- *          until then stay. No call allocates once the streams of a thread have been opened before
- *          (stream state comes from a per-thread free list). */
+ *          until then stay. A pattern that reaches PCRE2's limit is no hit; hits.gave_up tells. No call allocates
+ *          once the streams of a thread have been opened before (stream state comes from a per-thread free list). */
 #ifndef WEIR_SCAN_MATCH_H
 #define WEIR_SCAN_MATCH_H
 
@@ -29,9 +37,11 @@ extern "C" {
 #endif
 
 enum target {
-    TARGET_HEADER, /* not for match_block/stream: see match_header */
+    TARGET_HEADER, /* see match_header */
+    TARGET_MIMEHEADER,
     TARGET_BODY,
     TARGET_RAWBODY,
+    TARGET_URI,
     TARGET_FULL,
     TARGET_ATTACHMENT,
     TARGET_CNT
@@ -53,10 +63,18 @@ struct header_target {
     enum header_part part;
 };
 
-/* Bits of the rules that matched in one message. bits_cnt = ruleset_rule_cnt(). */
+struct explain;
+
+/* What matched in one message: the bits of its rules, bits_cnt = ruleset_rule_cnt(); and for rules that count
+ * (tflags multiple) how often, counts_cnt = ruleset_counted_cnt(). */
 struct hits {
     uint64_t *bits;
     uint32_t bits_cnt;
+    uint16_t *counts;
+    uint32_t counts_cnt;
+    bool failed;             /* Hyperscan failed on one of its units */
+    bool gave_up;            /* a pattern reached PCRE2's limit */
+    struct explain *explain; /* NULL: nobody asks */
 };
 
 static inline void
@@ -74,20 +92,54 @@ hits_get(const struct hits *h, uint32_t idx)
 /* False: no rule looks there, so the caller need not prepare the octets. */
 bool match_wants(const struct ruleset *rs, enum target t);
 
-/* The header targets, in no order. Lives as long as rs. */
-const struct header_target *match_header_targets(const struct ruleset *rs, uint32_t *cnt);
+/* The header targets, in no order; TARGET_HEADER or TARGET_MIMEHEADER. Lives as long as rs. */
+const struct header_target *match_header_targets(const struct ruleset *rs, enum target t, uint32_t *cnt);
 
 /* Offers the value of header target `idx` (of match_header_targets). `is_present` false: the field is
  * not in the message; then `value` is ignored and rules with [if-unset: X] see X. Call exactly once per
- * message and target, the values of repeated fields joined as SpamAssassin does: each whole or raw value ends
- * in "\n"; of ADDR and NAME the last does not. "all" is every field in order as "Name: value\n", and as
- * HEADER_RAW the header as it came with "\n" line ends. message.c makes the values. */
-bool match_header(const struct ruleset *rs, unsigned thread_idx, uint32_t idx, bool is_present,
+ * message and target (TARGET_MIMEHEADER: per part and target), the values of repeated fields joined as SpamAssassin
+ * does: each whole or raw value ends in "\n"; of ADDR and NAME the last does not. "all" is every field in order as
+ * "Name: value\n", and as HEADER_RAW the header as it came with "\n" line ends. message.c makes the values. */
+bool match_header(const struct ruleset *rs, unsigned thread_idx, enum target t, uint32_t idx, bool is_present,
                   const uint8_t *value, size_t len, struct hits *h);
 
-/* t is TARGET_BODY or TARGET_RAWBODY. */
-bool match_block(const struct ruleset *rs, unsigned thread_idx, enum target t, const uint8_t *octets,
-                 size_t len, struct hits *h);
+enum {
+    /* Octets and units that wait in a batch. A mail's text is mostly less, so it is matched as one. */
+    MATCH_BATCH_OCTETS = 256 * 1024,
+    MATCH_BATCH_UNITS = 4096
+};
+
+struct match_unit {
+    const struct ruleset *rs;
+    struct hits *hits;
+    uint32_t off, len; /* in the batch's octets */
+    uint16_t target;
+    bool is_clean;
+    bool is_subject; /* line 0 of the body: rules with tflags nosubject do not see it */
+    uint32_t no;     /* of the unit in its message and target, for explain */
+};
+
+/* Large; one a thread, made at set-up. Zeroed is empty. */
+struct match_batch {
+    uint32_t octets_len;
+    uint32_t units_cnt;
+    struct match_unit units[MATCH_BATCH_UNITS];
+    uint8_t octets[MATCH_BATCH_OCTETS + 64];
+};
+
+/* Room for a unit of `len` octets (<= MATCH_BATCH_OCTETS) that the caller writes and then adds with match_add; NULL:
+ * run the batch first. */
+uint8_t *match_room(struct match_batch *b, size_t len);
+
+/* Adds `len` octets written at match_room's place. t is TARGET_BODY, TARGET_RAWBODY or TARGET_URI. */
+void match_add(struct match_batch *b, const struct ruleset *rs, enum target t, size_t len, uint32_t no,
+               struct hits *h);
+
+/* Matches everything in the batch and empties it. Where Hyperscan fails, hits.failed is set. */
+void match_run(struct match_batch *b, unsigned thread_idx);
+
+/* Takes the units of `h` out unmatched: its message is given up. */
+void match_cancel(struct match_batch *b, const struct hits *h);
 
 /* A stream over TARGET_FULL or TARGET_ATTACHMENT. open gives NULL when no rule wants the target or the
  * state cannot be had (*failed tells which). close ends it (end-anchored patterns match there). */

@@ -38,6 +38,7 @@
 extern "C" {
 #endif
 
+struct explain;
 struct message;
 struct message_slot;
 
@@ -49,6 +50,7 @@ struct scanner {
     uint64_t event_cnt[EVENT_CNT]; /* counted here by everyone in scan/ */
     uint64_t message_cnt[VERDICT_CNT]; /* by the verdict acted on: counted by smtp, which may overrule the
                                         * judgement of message_end, and judges what was not scanned */
+    struct explain *explain; /* NULL, or who is told of every match (explain.h) */
     struct message_slot *free_list;
     void *pool;
     unsigned messages_max;
@@ -65,11 +67,14 @@ void scanner_fini(struct scanner *sc);
 /* Pins sc->live. NULL when messages_max messages are alive (or no memory for the hits). */
 struct message *message_new(struct scanner *sc);
 
-/* The reverse-path and a forward-path, without angle brackets; the reverse-path is copied, cut at
- * PATH_LEN_MAX. Forward-paths are not kept and message_rcpt does nothing with them yet: no rule can look at
- * the recipients (records take them from the session's envelope). Before the first message_feed. */
+/* The reverse-path and a forward-path, without angle brackets; copied, the reverse-path cut at PATH_LEN_MAX, of
+ * the forward-paths the first ones (a few dozen). Before the first message_feed. */
 void message_mail(struct message *m, struct span path);
 void message_rcpt(struct message *m, struct span path);
+
+/* The client's address as text, and what it said in HELO: it becomes the first relay, whose name (rdns) is not
+ * known. Before the first message_feed; not calling it leaves what the Received fields say. */
+void message_client(struct message *m, struct span ip, struct span helo);
 
 /* Message octets with CRLF line ends, dot-stuffing removed. Any split. */
 void message_feed(struct message *m, const uint8_t *octets, size_t len);
@@ -80,6 +85,10 @@ void message_event(struct message *m, enum event e);
 
 /* Ends the message and judges it. Lives until message_free. Call once. */
 const struct judgement *message_end(struct message *m);
+
+/* Whether rule `rule` of the rule set hit, whatever its name and score: the judgement lists only the first
+ * JUDGEMENT_RULES_MAX of those that are reported. After message_end. */
+bool message_hit(const struct message *m, uint32_t rule);
 
 /* The rule set pinned by m; NULL when there was none. */
 struct ruleset *message_ruleset(const struct message *m);

@@ -213,6 +213,13 @@ start_leaf(struct mime *m)
     m->part_due = true;
 }
 
+static void
+tell(struct mime *m, const struct header *h, unsigned depth, bool is_leaf)
+{
+    if (m->budget->node)
+        m->budget->node(m->budget->node_ctx, h, depth, is_leaf);
+}
+
 /* h is the part's or message's header; what follows its empty line comes next. */
 static void
 header_over(struct mime *m, const struct header *h)
@@ -236,8 +243,10 @@ header_over(struct mime *m, const struct header *h)
         strcpy(p->type, "message/rfc822"); /* RFC 2046 5.1.5 */
         p->is_typed = true;
     }
+    unsigned depth = m->frames_cnt;
     if (!strncmp(p->type, "multipart/", 10)) {
         if (push_multipart(m, type)) {
+            tell(m, h, depth, false);
             m->state = MIME_SKIP;
             return;
         }
@@ -246,10 +255,12 @@ header_over(struct mime *m, const struct header *h)
         if (p->encoding != ENCODING_IDENTITY) {
             p->is_message = true;
         } else if (push(m, NULL, 0, false)) {
+            tell(m, h, depth, false);
             start_header(m, HEADER_GARBAGE_MESSAGE);
             return;
         }
     }
+    tell(m, h, depth, !p->is_message);
     start_leaf(m);
 }
 

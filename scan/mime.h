@@ -72,11 +72,17 @@ struct mime_part {
     bool is_message;    /* an encoded message/rfc822 */
 };
 
-/* Shared by the machines that walk one mail. Zero at its start, but for `charsets`. */
+/* Told of every node of the tree when its header is over: leaves, multiparts, messages. `depth` counts its
+ * parents in its machine. `h` is borrowed for the call. */
+typedef void mime_node_fn(void *ctx, const struct header *h, unsigned depth, bool is_leaf);
+
+/* Shared by the machines that walk one mail. Zero at its start, but for `charsets` and `node`. */
 struct mime_budget {
     unsigned depth;
     unsigned parts;
     const struct charset_set *charsets; /* for file names; NULL: they stay as written */
+    mime_node_fn *node; /* NULL: nobody asks */
+    void *node_ctx;
 };
 
 enum mime_state { MIME_HEADER, MIME_BODY, MIME_SKIP };

@@ -20,6 +20,7 @@ extern "C" {
 #endif
 
 struct ruleset;
+struct list_table;
 
 /* `image` is copied from; the caller keeps it. `threads_max` 1..SCANNER_THREADS_MAX. NULL on
  * failure, and then err (err_size > 0) holds a sentence ending in no newline. */
@@ -37,7 +38,27 @@ const char *ruleset_digest(const struct ruleset *rs);
  * scores 0 and is never reported). idx < rule_cnt. */
 uint32_t ruleset_rule_cnt(const struct ruleset *rs);
 const char *ruleset_rule_name(const struct ruleset *rs, uint32_t idx);
+const char *ruleset_rule_describe(const struct ruleset *rs, uint32_t idx); /* "" if there is none */
 int32_t ruleset_rule_score_milli(const struct ruleset *rs, uint32_t idx);
+
+/* False: a sub-rule `__X`, or an inner rule. */
+bool ruleset_rule_is_reported(const struct ruleset *rs, uint32_t idx);
+
+/* Rules that count their matches (tflags multiple): what hits.counts needs. */
+uint32_t ruleset_counted_cnt(const struct ruleset *rs);
+
+/* False: no rule calls a function, so its facts need not be collected. */
+bool ruleset_has_evals(const struct ruleset *rs);
+
+/* The lists of the rules (list.h); NULL: there are none. The hashes of malware (signature.h); NULL: none. */
+const struct list_table *ruleset_lists(const struct ruleset *rs);
+const void *ruleset_signatures(const struct ruleset *rs);
+
+/* The rule that a known hash hits; ruleset_rule_cnt() when there are no hashes. */
+uint32_t ruleset_signature_rule(const struct ruleset *rs);
+
+/* The rules' `required_score`; false: they do not say. */
+bool ruleset_required_score_milli(const struct ruleset *rs, int32_t *score_milli);
 
 void ruleset_pin(struct ruleset *rs, unsigned thread_idx);
 void ruleset_unpin(struct ruleset *rs, unsigned thread_idx);

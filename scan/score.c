@@ -1,21 +1,61 @@
 #include "scan/score.h"
 
+#include <string.h>
+
+#include "scan/explain.h"
 #include "scan/expr.h"
 #include "scan/ruleset_private.h"
 
+/* Hits as numbers. */
 static void
-evaluate_code(const struct image_view *v, struct hits *h)
+fill_values(const struct ruleset *rs, const struct hits *h, float *values)
 {
-    float values[RULE_MAX + 1]; /* a hit is worth 1 so far */
-    for (uint32_t i = 0; i < v->rules_cnt; i++)
-        values[i] = hits_get(h, i);
+    const struct image_view *v = &rs->view;
+    memset(values, 0, v->rules_cnt * sizeof(*values));
+    for (uint32_t base = 0; base < v->rules_cnt; base += 64) {
+        for (uint64_t word = h->bits[base / 64]; word; word &= word - 1) {
+            uint32_t idx = base + (uint32_t)__builtin_ctzll(word);
+            values[idx] = rs->count_idx[idx] ? h->counts[rs->count_idx[idx] - 1] : 1;
+        }
+    }
+}
+
+static void
+note_computed(const struct ruleset *rs, struct hits *h, uint32_t rule)
+{
+    if (hits_get(h, rule))
+        return;
+    hits_set(h, rule);
+    if (h->explain && rs->view.rules[rule].name_off) {
+        struct explain_hit hit = { .rule = rule, .target = "", .confirmed = EXPLAIN_COMPUTED };
+        h->explain->hit(h->explain->owner, &hit);
+    }
+}
+
+static void
+run_evals(const struct ruleset *rs, const struct eval_facts *facts, struct hits *h, float *values)
+{
+    for (uint32_t i = 0; i < rs->evals_cnt; i++) {
+        const struct ruleset_eval *e = &rs->evals[i];
+        double value = eval_run(e->id, facts, &e->args, e->prepared);
+        if (value == 0)
+            continue;
+        values[e->rule] = value > 0 ? (float)value : 1;
+        note_computed(rs, h, e->rule);
+    }
+}
+
+static void
+evaluate_code(const struct ruleset *rs, struct hits *h, float *values)
+{
+    const struct image_view *v = &rs->view;
     for (uint32_t i = 0; i < v->order_cnt; i++) {
         const struct image_rule *r = &v->rules[v->order[i]];
         double value = expr_eval(v->code + r->code_off, r->code_cnt, values);
         if (value == 0)
             continue;
-        hits_set(h, v->order[i]);
         values[v->order[i]] = value > 0 ? (float)value : 1; /* as SpamAssassin's got_hit */
+        note_computed(rs, h, v->order[i]);
     }
 }
 
@@ -50,14 +90,19 @@ note(const struct image_rule *r, uint32_t idx, int64_t *score, struct judgement 
 }
 
 void
-score_evaluate(const struct ruleset *rs, struct hits *h, const struct thresholds *t, struct judgement *j)
+score_evaluate(const struct ruleset *rs, unsigned thread_idx, const struct eval_facts *facts, struct hits *h,
+               const struct thresholds *t, struct judgement *j)
 {
     const struct image_view *v = &rs->view;
     int64_t score = 0;
     j->generation = rs->generation;
     j->rules_total = 0;
     j->rules_cnt = 0;
-    evaluate_code(v, h);
+    float *values = rs->threads[thread_idx].values;
+    fill_values(rs, h, values);
+    if (facts)
+        run_evals(rs, facts, h, values);
+    evaluate_code(rs, h, values);
     for (uint32_t base = 0; base < v->rules_cnt; base += 64) {
         for (uint64_t word = h->bits[base / 64]; word; word &= word - 1) {
             uint32_t idx = base + (uint32_t)__builtin_ctzll(word);

@@ -1,6 +1,6 @@
 /* score: hits become rules, rules a score, the score a verdict.
  *
- * Threads: pure functions over the caller's memory. */
+ * Threads: one thread per thread_idx, as in match.h. */
 #ifndef WEIR_SCAN_SCORE_H
 #define WEIR_SCAN_SCORE_H
 
@@ -14,6 +14,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct eval_facts;
 
 /* Thresholds in thousandths of a point; a score >= a threshold gets that verdict, the greatest of
  * them. INT32_MAX switches one off. */
@@ -37,12 +39,13 @@ struct judgement {
     uint16_t rules[JUDGEMENT_RULES_MAX];
 };
 
-/* Evaluates negated header rules and metas (bits are added to h, none is taken away, so it may be called
- * again), sums, and fills verdict, score_milli, generation and rules of j; events and cause are the caller's.
+/* Runs eval rules over `facts` (NULL: they say 0), evaluates negated header rules and metas (bits are added to h,
+ * none is taken away, so it may be called again), sums, and fills verdict, score_milli, generation and rules of j;
+ * events and cause are the caller's. A rule's value in a meta is 1, or its count when it counts.
  * h belongs to rs, and every header target was offered: a target that never was counts as `!~` did not match,
  * so its rules hit. The sum saturates below INT32_MAX. */
-void score_evaluate(const struct ruleset *rs, struct hits *h, const struct thresholds *t,
-                    struct judgement *j);
+void score_evaluate(const struct ruleset *rs, unsigned thread_idx, const struct eval_facts *facts, struct hits *h,
+                    const struct thresholds *t, struct judgement *j);
 
 #ifdef __cplusplus
 }
