@@ -9,13 +9,13 @@
 
 struct units units;
 
-enum kind { HEADER, BLOCK, OPEN, FEED, CLOSE };
+enum kind { HEADER, BLOCK, RUN, OPEN, FEED, CLOSE };
 
 /* A call of match.h. Streams are told apart by their address while open, later by a slot. */
 struct unit {
     enum kind kind;
     enum target target;
-    uint32_t idx; /* header target, or stream slot */
+    uint32_t idx; /* header target, number of a line or chunk, or stream slot */
     bool is_present;
     size_t off, len; /* in octets */
 };
@@ -97,10 +97,12 @@ stream_slot(const struct match_stream *s)
 /* ---- the calls between ---- */
 
 /* clang-format off */
-bool __real_match_header(const struct ruleset *, unsigned, uint32_t, bool, const uint8_t *, size_t, struct hits *);
-bool __wrap_match_header(const struct ruleset *, unsigned, uint32_t, bool, const uint8_t *, size_t, struct hits *);
-bool __real_match_block(const struct ruleset *, unsigned, enum target, const uint8_t *, size_t, struct hits *);
-bool __wrap_match_block(const struct ruleset *, unsigned, enum target, const uint8_t *, size_t, struct hits *);
+bool __real_match_header(const struct ruleset *, unsigned, enum target, uint32_t, bool, const uint8_t *, size_t, struct hits *);
+bool __wrap_match_header(const struct ruleset *, unsigned, enum target, uint32_t, bool, const uint8_t *, size_t, struct hits *);
+void __real_match_add(struct match_batch *, const struct ruleset *, enum target, size_t, uint32_t, struct hits *);
+void __wrap_match_add(struct match_batch *, const struct ruleset *, enum target, size_t, uint32_t, struct hits *);
+void __real_match_run(struct match_batch *, unsigned);
+void __wrap_match_run(struct match_batch *, unsigned);
 struct match_stream *__real_match_open(const struct ruleset *, unsigned, enum target, bool *);
 struct match_stream *__wrap_match_open(const struct ruleset *, unsigned, enum target, bool *);
 bool __real_match_feed(struct match_stream *, const uint8_t *, size_t, struct hits *);
@@ -114,19 +116,27 @@ void __wrap_message_feed(struct message *, const uint8_t *, size_t);
 /* clang-format on */
 
 bool
-__wrap_match_header(const struct ruleset *rs, unsigned thread_idx, uint32_t idx, bool is_present,
+__wrap_match_header(const struct ruleset *rs, unsigned thread_idx, enum target t, uint32_t idx, bool is_present,
                     const uint8_t *value, size_t len, struct hits *h)
 {
-    note_unit(HEADER, TARGET_HEADER, idx, is_present, value, len);
-    return __real_match_header(rs, thread_idx, idx, is_present, value, len, h);
+    note_unit(HEADER, t, idx, is_present, value, len);
+    return __real_match_header(rs, thread_idx, t, idx, is_present, value, len, h);
 }
 
-bool
-__wrap_match_block(const struct ruleset *rs, unsigned thread_idx, enum target t, const uint8_t *octets,
-                   size_t len, struct hits *h)
+void
+__wrap_match_add(struct match_batch *b, const struct ruleset *rs, enum target t, size_t len, uint32_t no,
+                 struct hits *h)
 {
-    note_unit(BLOCK, t, 0, true, octets, len);
-    return __real_match_block(rs, thread_idx, t, octets, len, h);
+    note_unit(BLOCK, t, no, true, b->octets + b->octets_len, len);
+    __real_match_add(b, rs, t, len, no, h);
+}
+
+void
+__wrap_match_run(struct match_batch *b, unsigned thread_idx)
+{
+    if (units.is_recording)
+        note_unit(RUN, TARGET_CNT, 0, false, NULL, 0);
+    __real_match_run(b, thread_idx);
 }
 
 struct match_stream *
@@ -195,14 +205,40 @@ static struct hits
 bare_hits(const struct ruleset *rs)
 {
     static uint64_t bits[1 << 12];
-    if (ruleset_rule_cnt(rs) > sizeof(bits) * 8)
+    static uint16_t counts[1 << 16];
+    if (ruleset_rule_cnt(rs) > sizeof(bits) * 8 || ruleset_counted_cnt(rs) > sizeof(counts) / sizeof(*counts))
         abort();
-    return (struct hits){bits, ruleset_rule_cnt(rs)};
+    return (struct hits){.bits = bits,
+                         .bits_cnt = ruleset_rule_cnt(rs),
+                         .counts = counts,
+                         .counts_cnt = ruleset_counted_cnt(rs)};
+}
+
+/* A rule that has hit is not confirmed again: what is left of one message would make the next one cheaper. */
+static void
+forget_hits(struct hits *h)
+{
+    memset(h->bits, 0, (h->bits_cnt + 63) / 64 * sizeof(*h->bits));
+    memset(h->counts, 0, h->counts_cnt * sizeof(*h->counts));
+}
+
+static void
+add_block(struct match_batch *b, const struct ruleset *rs, const struct unit *u, const uint8_t *octets,
+          struct hits *h)
+{
+    uint8_t *room = match_room(b, u->len);
+    if (!room) { /* a message that was aborted took its units out; here they wait for the next run */
+        __real_match_run(b, 0);
+        room = must(match_room(b, u->len));
+    }
+    memcpy(room, octets, u->len);
+    __real_match_add(b, rs, u->target, u->len, u->idx, h);
 }
 
 void
 units_scan(const struct ruleset *rs)
 {
+    static struct match_batch batch;
     struct hits h = bare_hits(rs);
     bool failed;
     for (uint32_t i = 0; i < units.units_cnt; i++) {
@@ -210,10 +246,14 @@ units_scan(const struct ruleset *rs)
         const uint8_t *octets = unit_arena.octets + u->off;
         switch (u->kind) {
         case HEADER:
-            __real_match_header(rs, 0, u->idx, u->is_present, octets, u->len, &h);
+            __real_match_header(rs, 0, u->target, u->idx, u->is_present, octets, u->len, &h);
             break;
         case BLOCK:
-            __real_match_block(rs, 0, u->target, octets, u->len, &h);
+            add_block(&batch, rs, u, octets, &h);
+            break;
+        case RUN:
+            __real_match_run(&batch, 0);
+            forget_hits(&h);
             break;
         case OPEN:
             slots[u->idx] = __real_match_open(rs, 0, u->target, &failed);

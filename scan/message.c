@@ -1,6 +1,7 @@
 #include "scan/message.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,24 @@
 #include "scan/signature.h"
 
 /* ---- scanner ---- */
+
+/* Tables that every scanner reads and none writes. Made by the first one (0.1 s) and there until the process ends. */
+static struct {
+    pthread_once_t once;
+    int rc; /* of the making, negative errno */
+    struct charset_set *charsets;
+    struct suffix_set *suffixes;
+} shared = {.once = PTHREAD_ONCE_INIT};
+
+static void
+make_shared(void)
+{
+    html_setup();
+    shared.rc = suffix_new(&shared.suffixes);
+    shared.charsets = charset_set_new();
+    if (!shared.charsets && !shared.rc)
+        shared.rc = -ENOMEM;
+}
 
 int
 scanner_init(struct scanner *sc, unsigned thread_idx, unsigned messages_max)
@@ -19,18 +38,20 @@ scanner_init(struct scanner *sc, unsigned thread_idx, unsigned messages_max)
     sc->thresholds = (struct thresholds){INT32_MAX, INT32_MAX, 5000, INT32_MAX};
     for (int e = 0; e < EVENT_CNT; e++)
         sc->event_action[e] = event_default_action((enum event)e);
-    html_setup();
+    pthread_once(&shared.once, make_shared);
+    if (shared.rc)
+        return shared.rc;
     /* calloc of this size is fresh zero pages: nothing is resident before it is used. */
     struct pool *p = calloc(1, sizeof(*p) + messages_max * sizeof(p->slots[0]));
     if (!p)
         return -ENOMEM;
     sc->pool = p;
-    p->charsets = charset_set_new();
+    p->charsets = shared.charsets;
+    p->suffixes = shared.suffixes;
     p->archives = archive_pool_new(ARCHIVES_MAX, &archive_limits_default);
-    int rc = suffix_new(&p->suffixes);
-    if (rc || !p->charsets || !p->archives) {
+    if (!p->archives) {
         scanner_fini(sc);
-        return rc ? rc : -ENOMEM;
+        return -ENOMEM;
     }
     for (unsigned i = messages_max; i-- > 0;) {
         p->slots[i].next = sc->free_list;
@@ -48,11 +69,8 @@ scanner_fini(struct scanner *sc)
         free(p->slots[i].bits);
         free(p->slots[i].counts);
     }
-    if (p) {
-        charset_set_free(p->charsets);
+    if (p)
         archive_pool_free(p->archives);
-        suffix_free(p->suffixes);
-    }
     free(p);
     sc->pool = NULL;
     sc->free_list = NULL;

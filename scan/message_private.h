@@ -137,8 +137,8 @@ struct message_slot {
 
 /* sc->pool: what all messages of a thread work with, one call at a time, and their slots. */
 struct pool {
-    struct charset_set *charsets;
-    struct suffix_set *suffixes;
+    const struct charset_set *charsets; /* of the process */
+    struct suffix_set *suffixes;        /* of the process, only read */
     struct archive_pool *archives;
     struct match_batch batch;
     uint8_t value[DECODED_LEN + 4 * HEADER_FIELDS_MAX + RELAYS_WRITE_MAX]; /* of one header target */

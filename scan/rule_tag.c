@@ -22,7 +22,7 @@ struct rope {
 static void
 rope_add(struct rope *r, const char *text, const uint32_t *columns, uint32_t column, size_t len)
 {
-    if (r->len + len + 1 > r->max) {
+    if (len >= r->max - r->len) {
         r->max = (r->len + len + 1) * 2;
         r->text = rule_must(realloc(r->text, r->max));
         r->columns = rule_must(reallocarray(r->columns, r->max, sizeof(*r->columns)));

@@ -19,6 +19,8 @@ static const char rules[] =
     "header B From:addr !~ /x$/ [if-unset: z]\n"
     "header __C exists:To\n"
     "body D /hello/\nrawbody E /a+b/\nfull F /end$/\nattachment G /PK/\n"
+    "body J /(h)ell\\1?o/\ntflags J multiple maxhits=3 nosubject\nbody K /h(?!x)|&#233;/\nbody L /(.)\\1/\n"
+    "uri M /example/\nmimeheader N Content-Type =~ /foo/\nheader O eval:check_for_missing_to_header()\n"
     "meta H A && (B || !D)\nmeta I H || __C\nscore A 2.5\ndescribe A text\n";
 
 static void *base;
@@ -47,21 +49,43 @@ patched(const uint8_t *data, size_t size)
     return image;
 }
 
+static const uint8_t text[] = "foo hello aab PK end &#233; http://example.org/";
+
 static void
-use(struct ruleset *rs)
+offer_headers(struct ruleset *rs, enum target t, struct hits *h)
 {
-    static const uint8_t text[] = "foo hello aab PK end";
-    struct hits h = { .bits_cnt = ruleset_rule_cnt(rs) };
-    h.bits = calloc(h.bits_cnt / 64 + 1, sizeof(*h.bits));
     uint32_t cnt;
-    const struct header_target *targets = match_header_targets(rs, &cnt);
+    const struct header_target *targets = match_header_targets(rs, t, &cnt);
     for (uint32_t i = 0; i < cnt; i++) {
         if (strlen(targets[i].name) > 1 << 20)
             abort();
-        match_header(rs, 0, i, i % 2, text, sizeof(text) - 1, &h);
+        match_header(rs, 0, t, i, i % 2, text, sizeof(text) - 1, h);
+        match_header(rs, 0, t, i, true, text, sizeof("foo hello") - 1, h);
     }
-    match_block(rs, 0, TARGET_BODY, text, sizeof(text) - 1, &h);
-    match_block(rs, 0, TARGET_RAWBODY, text, 0, &h);
+}
+
+static void
+offer_units(struct ruleset *rs, struct hits *h)
+{
+    static const enum target targets[] = { TARGET_BODY, TARGET_RAWBODY, TARGET_URI };
+    static struct match_batch batch;
+    for (unsigned i = 0; i < 6; i++) { /* dirty, empty and clean ones */
+        size_t len = i / 3 ? sizeof("foo hello aab") - 1 : sizeof(text) - 1;
+        memcpy(match_room(&batch, len), text, len);
+        match_add(&batch, rs, targets[i % 3], i == 4 ? 0 : len, i / 3, h);
+    }
+    match_run(&batch, 0);
+}
+
+static void
+use(struct ruleset *rs)
+{
+    struct hits h = { .bits_cnt = ruleset_rule_cnt(rs), .counts_cnt = ruleset_counted_cnt(rs) };
+    h.bits = calloc(h.bits_cnt / 64 + 1, sizeof(*h.bits));
+    h.counts = calloc(h.counts_cnt + 1, sizeof(*h.counts));
+    offer_headers(rs, TARGET_HEADER, &h);
+    offer_headers(rs, TARGET_MIMEHEADER, &h);
+    offer_units(rs, &h);
     for (enum target t = TARGET_FULL; t <= TARGET_ATTACHMENT; t++) {
         bool failed;
         struct match_stream *s = match_open(rs, 0, t, &failed);
@@ -72,13 +96,14 @@ use(struct ruleset *rs)
     }
     struct thresholds t = { 0, 1000, 2000, INT32_MAX };
     struct judgement j = { 0 };
-    score_evaluate(rs, &h, &t, &j);
+    score_evaluate(rs, 0, NULL, &h, &t, &j);
     size_t names = 0;
     for (unsigned i = 0; i < j.rules_cnt; i++)
         names += strlen(ruleset_rule_name(rs, j.rules[i]));
     if (j.rules_cnt > j.rules_total || names > (size_t)1 << 30)
         abort();
     free(h.bits);
+    free(h.counts);
 }
 
 static void

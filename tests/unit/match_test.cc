@@ -88,7 +88,7 @@ TEST(Match, EachHeaderHasItsOwnDatabase)
     ruleset_ptr rs = load(build("header A Subject =~ /x/\nheader B From =~ /x/\nheader C From:addr =~ /x/\n"
                                 "header D subject =~ /y/\n"));
     uint32_t cnt;
-    const header_target *t = match_header_targets(rs.get(), &cnt);
+    const header_target *t = match_header_targets(rs.get(), TARGET_HEADER, &cnt);
     ASSERT_EQ(cnt, 3u);
     EXPECT_STREQ(t[0].name, "subject");
     EXPECT_TRUE(match_wants(rs.get(), TARGET_HEADER));

@@ -11,7 +11,7 @@ std::string trace(const std::string &in, size_t step)
 {
     static struct mime m;
     static uint8_t header[MIME_HEADER_BUF];
-    struct mime_budget budget = {0, 0, NULL};
+    struct mime_budget budget = {};
     struct span data;
     enum event e;
     std::string t;
@@ -143,7 +143,8 @@ TEST(Mime, CharsetAndName)
 {
     static struct mime m;
     static uint8_t header[MIME_HEADER_BUF];
-    struct mime_budget budget = {0, 0, charset_set_new()};
+    struct mime_budget budget = {};
+    budget.charsets = charset_set_new();
     std::string in = "Content-Type: text/plain; charset=\"KOI8-R\"; name=a.txt\r\n"
                      "Content-Disposition: inline; filename*=koi8-r''%D0.HTML\r\n\r\nx";
     struct span data;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
@@ -43,20 +44,27 @@ struct trial {
     const ruleset *rs;
     unsigned thread;
     std::vector<uint64_t> bits;
-    hits h;
+    std::vector<uint16_t> counts;
+    std::unique_ptr<match_batch> batch = std::make_unique<match_batch>();
+    uint32_t unit_no = 0;
+    hits h = {};
     judgement j = {};
 
     explicit trial(const ruleset_ptr &r, unsigned thread_idx = 0)
         : rs(r.get()), thread(thread_idx), bits(ruleset_rule_cnt(rs) / 64 + 1),
-          h{ bits.data(), ruleset_rule_cnt(rs) }
+          counts(ruleset_counted_cnt(rs) + 1)
     {
+        h.bits = bits.data();
+        h.bits_cnt = ruleset_rule_cnt(rs);
+        h.counts = counts.data();
+        h.counts_cnt = ruleset_counted_cnt(rs);
     }
 
     /* Offers every header target; keys are "name" or "name/part". */
-    void headers(const std::map<std::string, std::string> &values)
+    void headers(const std::map<std::string, std::string> &values, enum target target = TARGET_HEADER)
     {
         uint32_t cnt;
-        const header_target *t = match_header_targets(rs, &cnt);
+        const header_target *t = match_header_targets(rs, target, &cnt);
         for (uint32_t i = 0; i < cnt; i++) {
             std::string key = t[i].name;
             if (t[i].part != HEADER_WHOLE)
@@ -64,13 +72,30 @@ struct trial {
             auto it = values.find(key);
             bool is_present = it != values.end();
             std::string v = is_present ? it->second : "";
-            EXPECT_TRUE(match_header(rs, thread, i, is_present, octets(v), v.size(), &h));
+            EXPECT_TRUE(match_header(rs, thread, target, i, is_present, octets(v), v.size(), &h));
         }
     }
 
-    void block(enum target t, const std::string &v)
+    /* Units wait in `to` until it is run; NULL: in a batch of their own, run at once. */
+    void block(enum target t, const std::string &v, match_batch *to = nullptr)
     {
-        EXPECT_TRUE(match_block(rs, thread, t, octets(v), v.size(), &h));
+        match_batch *b = to ? to : batch.get();
+        uint8_t *room = match_room(b, v.size());
+        ASSERT_TRUE(room);
+        std::copy(v.begin(), v.end(), room);
+        match_add(b, rs, t, v.size(), 1 + unit_no++, &h); /* 0 is the Subject: see subject() */
+        if (!to)
+            match_run(b, thread);
+        EXPECT_FALSE(h.failed);
+    }
+
+    void subject(const std::string &v)
+    {
+        uint8_t *room = match_room(batch.get(), v.size());
+        ASSERT_TRUE(room);
+        std::copy(v.begin(), v.end(), room);
+        match_add(batch.get(), rs, TARGET_BODY, v.size(), 0, &h);
+        match_run(batch.get(), thread);
     }
 
     void stream(enum target t, const std::vector<std::string> &pieces)
@@ -88,7 +113,7 @@ struct trial {
     /* Names of the rules that hit, space after each. */
     std::string judge(const thresholds &t = { INT32_MAX, INT32_MAX, 5000, INT32_MAX })
     {
-        score_evaluate(rs, &h, &t, &j);
+        score_evaluate(rs, thread, nullptr, &h, &t, &j);
         std::string out;
         for (unsigned i = 0; i < j.rules_cnt; i++)
             out += std::string(ruleset_rule_name(rs, j.rules[i])) + " ";
