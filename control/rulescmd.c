@@ -17,6 +17,7 @@
 struct options {
     bool wants_json;
     bool wants_help;
+    bool keeps_unused; /* compile: `__X` rules that no scored rule leads to stay in the image */
     const char *output;
     const char *corpus;
     const char *path;
@@ -118,12 +119,21 @@ report(const struct options *o, const struct rule_list *l, const void *image, si
 }
 
 static int
+build(const struct options *o, struct rule_list *l, void **image, size_t *len)
+{
+    const struct image_options options = { .keeps_unused = true };
+    if (!o->keeps_unused)
+        return rulesfile_compile(l, o->path, image, len);
+    return rule_list_read(l, o->path) ? -1 : image_build_with(l, &options, NULL, NULL, image, len);
+}
+
+static int
 compile(const struct options *o)
 {
     struct rule_list *l = rule_list_new();
     void *image = NULL;
     size_t len;
-    int result = rulesfile_compile(l, o->path, &image, &len) ? VERB_REFUSED : VERB_DONE;
+    int result = build(o, l, &image, &len) ? VERB_REFUSED : VERB_DONE;
     fputs(rule_list_diagnostics(l), stderr);
     if (result == VERB_DONE && write_file(o->output, image, len))
         result = VERB_REFUSED;
@@ -142,6 +152,7 @@ parse_options(int argc, char **argv, struct options *o)
     static const struct option options[] = {
         { "json", no_argument, NULL, 'j' },
         { "output", required_argument, NULL, 'o' },
+        { "keep-unused", no_argument, NULL, 'k' },
         { "corpus", required_argument, NULL, 'c' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
@@ -154,6 +165,8 @@ parse_options(int argc, char **argv, struct options *o)
             o->output = optarg;
         else if (c == 'c')
             o->corpus = optarg;
+        else if (c == 'k')
+            o->keeps_unused = true;
         else if (c == 'h')
             o->wants_help = true;
         else
@@ -176,6 +189,8 @@ run(const char *what, const struct options *o)
         return verb_usage_error("rules", "wrong arguments for %s", what);
     if (o->output && (is_lint || is_diff))
         return verb_usage_error("rules", "%s writes no file", what);
+    if (o->keeps_unused && (is_lint || is_diff))
+        return verb_usage_error("rules", "only compile keeps unused rules");
     if (is_diff)
         return rulesview_diff(o->path, o->other, o->corpus, o->wants_json);
     if (is_lint)

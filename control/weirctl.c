@@ -17,7 +17,7 @@ static const struct verb {
       "[--mail-from A] [--rcpt-to B]... FILE or FOLDER or - ...",
       "judge messages in files as the appliance would" },
     { "rules", verb_rules,
-      "rules lint [--json] PATH\nrules compile [--json] PATH -o IMAGE\n"
+      "rules lint [--json] PATH\nrules compile [--json] [--keep-unused] PATH -o IMAGE\n"
       "rules diff [--json] [--corpus FOLDER] PATH PATH",
       "check rules, compile them to an image, or tell what differs between two sets" },
     { "push", verb_push,

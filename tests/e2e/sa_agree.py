@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Weir and SpamAssassin over the same rules and mails must name the same rules.
 
-    tests/e2e/sa_agree.py WEIRCTL CORPUS [--mails N] [--rules PATH] [--cache FOLDER] [--jobs N] [--json] [--all]
+    tests/e2e/sa_agree.py WEIRCTL CORPUS [--mails N] [--rules PATH] [--cache FOLDER] [--jobs N] [--image PATH] [--json]
+                          [--all]
 
 The rules are SpamAssassin's stock files if no PATH is given, the mails a spread of N below CORPUS (0: all). SpamAssassin
-is asked by sa_truth.py, which keeps its answers in the cache. Compared are the rules that Weir honours (weirctl
-rules compile --json): a pair is a rule and a mail in which either hits. Told are, for each kind of rule, the pairs, how
+is asked by sa_truth.py, which keeps its answers in the cache. Compared are all rules that Weir honours (weirctl
+rules compile --json --keep-unused), sub-rules too: a pair is a rule and a mail in which either hits. Told are, for each kind of rule, the pairs, how
 many are equal and which of both hit alone; then every rule that differs, with the class of each difference and a mail
 to look at; then what share of spam and ham is over the threshold, for both.
 
@@ -34,10 +35,16 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def weir_rules(weirctl, rules, image):
-    """Compiles the rules; -> {name: {"kind", "honoured", "text"}} of all of them."""
-    out = subprocess.run([weirctl, "rules", "compile", "--json", rules, "-o", image], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, check=True)
-    return {r["name"]: r for r in json.loads(out.stdout)["list"]}
+    """Compiles the rules, unless that image and what was said of it are there already; -> {name: {"kind",
+    "honoured", "text"}} of all of them."""
+    said = image + ".json"
+    if not os.path.exists(image) or not os.path.exists(said):
+        out = subprocess.run([weirctl, "rules", "compile", "--json", "--keep-unused", rules, "-o", image],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
+        with open(said, "wb") as f:
+            f.write(out.stdout)
+    with open(said, "rb") as f:
+        return {r["name"]: r for r in json.loads(f.read())["list"]}
 
 
 def weir_hits(weirctl, image, corpus, names, jobs):
@@ -161,11 +168,12 @@ def make_report(rules, ours, theirs, threshold):
             "shares": shares(ours, theirs, threshold)}
 
 
-def agree(weirctl, corpus, names, rules=sa_truth.STOCK, cache=None, jobs=1, threshold=5.0, say=lambda text: None):
+def agree(weirctl, corpus, names, rules=sa_truth.STOCK, cache=None, jobs=1, threshold=5.0, say=lambda text: None,
+          image=None):
     """The report over these names below corpus."""
     theirs = sa_truth.truth(corpus, names, rules, cache, jobs, say)
     with tempfile.TemporaryDirectory() as folder:
-        image = os.path.join(folder, "rules.img")
+        image = image or os.path.join(folder, "rules.img")
         known = weir_rules(weirctl, rules, image)
         ours = weir_hits(weirctl, image, corpus, names, jobs)
     return make_report(known, ours, theirs, threshold)
@@ -181,6 +189,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--threshold", type=float, default=5.0)
     parser.add_argument("--least", type=float, default=99.5)
+    parser.add_argument("--image", help="keep the compiled rules here, and take them from here")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--all", action="store_true", help="every rule that differs, not the first 60")
     args = parser.parse_args()
@@ -188,7 +197,7 @@ def main():
         print("SpamAssassin is not installed")
         return 77
     report = agree(args.weirctl, args.corpus, sa_truth.choose(args.corpus, args.mails), args.rules, args.cache, args.jobs,
-                   args.threshold, lambda text: print(text, file=sys.stderr, flush=True))
+                   args.threshold, lambda text: print(text, file=sys.stderr, flush=True), args.image)
     if args.json:
         json.dump(report, sys.stdout, indent=1)
         print()
