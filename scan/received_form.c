@@ -6,333 +6,16 @@
 #include <string.h>
 
 #include "scan/ip_text.h"
-#include "scan/received_private.h"
-
-typedef enum received_kind form_fn(const struct shape *s, struct handover *h);
-
-/* The i-th group has that kind. */
-static bool
-is_group(const struct shape *s, unsigned i, enum group_kind kind)
-{
-    return i < s->cnt && s->group[i].kind == kind;
-}
-
-/* "([ip])" and nothing else between the parentheses. */
-static bool
-is_bare_bracket(const struct shape *s, unsigned i)
-{
-    const struct group *g = &s->group[i];
-
-    return is_group(s, i, GROUP_IP) && g->is_bracketed && !g->has_ident && !g->has_port &&
-           !g->is_spaced && g->extra.len == 0;
-}
-
-/* The groups end right before by, and something follows by's word. */
-static bool
-is_whole(const struct shape *s, unsigned group_cnt)
-{
-    return s->is_by_next && s->cnt == group_cnt && s->by.len > 0 && s->after.len > 0;
-}
-
-static bool
-has_by(const struct shape *s)
-{
-    return s->by.len > 0 && s->after.len > 0;
-}
-
-static enum received_kind
-take(struct handover *h, struct span ip, struct span by)
-{
-    h->ip = ip;
-    h->by = by;
-    return RECEIVED_RELAY;
-}
-
-static enum received_kind
-take_helo(struct handover *h, struct span helo, struct span ip, struct span by)
-{
-    h->helo = helo;
-    return take(h, ip, by);
-}
-
-/* The octets behind "helo=" up to a blank. */
-static void
-take_sub(struct span sub, const char *key, size_t min, struct span *out)
-{
-    size_t off;
-
-    while (span_find(sub, key, &off)) {
-        sub = span_from(sub, off + strlen(key));
-        if (span_word_len(sub) >= min) {
-            *out = span_cut(sub, 0, span_word_len(sub));
-            return;
-        }
-    }
-}
-
-/* "ip (proxying for ip) (SquirrelMail authenticated user x) by mx with HTTP": the address that
- * stands 10 to 80 octets before "by". */
-static enum received_kind
-form_squirrelmail(const struct shape *s, struct handover *h)
-{
-    struct span rest = s->text, ip;
-
-    if ((!span_has(s->text, " (SquirrelMail authenticated user ") &&
-         !span_has(s->text, " (NaSMail authenticated user ")) ||
-        !span_starts(s->after, " with HTTP") || s->by.len == 0)
-        return RECEIVED_UNREAD;
-    while (ip_text_find(rest, &ip) && ip.ptr < s->by.ptr) {
-        size_t gap = (size_t)(s->by.ptr - ip.ptr) - ip.len;
-
-        if (gap >= 13 && gap <= 83)
-            return take(h, ip, s->by);
-        rest = span_from(rest, (size_t)(ip.ptr - rest.ptr) + ip.len);
-    }
-    return RECEIVED_UNREAD;
-}
-
-static enum received_kind
-form_aol_webmail(const struct shape *s, struct handover *h)
-{
-    size_t open, close;
-
-    if (!span_has(s->text, "aol.com") || !ip_text_is(s->first) || !is_whole(s, 0) ||
-        !span_starts(s->after, " (") || !span_find(s->after, ")", &close) ||
-        !span_find(s->after, ") with HTTP (WebMailUI)", &open) || open != close ||
-        !ip_text_is(span_cut(s->after, 2, close - 2)))
-        return RECEIVED_UNREAD;
-    return take(h, s->first, s->by);
-}
-
-/* Microsoft's MTAs never look up the client's name. */
-static enum received_kind
-form_smtpsvc(const struct shape *s, struct handover *h)
-{
-    const struct group *g = &s->group[0];
-
-    if (s->first.len > 0 && is_whole(s, 1) && is_group(s, 0, GROUP_IP) && g->is_bracketed &&
-        !g->has_ident && !g->has_port && !g->is_spaced && g->extra.len <= 40 &&
-        span_starts(s->after, " with Microsoft SMTPSVC"))
-        return take_helo(h, s->first, g->ip, s->by);
-    if (span_starts(s->text, "mail pickup service by ") &&
-        span_is(s->after, " with Microsoft SMTPSVC"))
-        return RECEIVED_SKIP;
-    return RECEIVED_UNREAD;
-}
-
-static bool
-is_version(struct span s)
-{
-    unsigned dots = 0;
-    size_t i;
-
-    for (i = 0; i < s.len && s.ptr[i] != ' '; i++) {
-        bool is_dot = s.ptr[i] == '.';
-
-        if ((!is_dot && (s.ptr[i] < '0' || s.ptr[i] > '9')) ||
-            (is_dot && (i == 0 || s.ptr[i - 1] == '.')))
-            return false;
-        dots += is_dot;
-    }
-    return dots == 3 && s.ptr[i - 1] != '.';
-}
-
-/* " with mapi id 15.20.1943.023": an Exchange server, of whose line the id is no id. */
-static bool
-is_exchange(struct span text)
-{
-    size_t off, close;
-    struct span rest;
-
-    if (span_find(text, " with Microsoft SMTP Server ", &off))
-        rest = span_from(text, off + 28);
-    else if (span_find(text, " with mapi id ", &off))
-        rest = span_from(text, off + 14);
-    else
-        return false;
-    if (span_starts(rest, "(") && span_find(rest, ") ", &close))
-        rest = span_from(rest, close + 2);
-    return is_version(rest);
-}
-
-static enum received_kind
-form_exchange(const struct shape *s, struct handover *h)
-{
-    const struct group *g = &s->group[0];
-    struct span ip;
-    size_t len;
-
-    if (s->first.len == 0 || !is_whole(s, 1))
-        return RECEIVED_UNREAD;
-    ip = span_from(g->text, span_starts(g->text, "[") ? 1 : 0);
-    len = ip.len == 0 ? 0 : ip_text_at(ip, 0);
-    if (len == 0 || (len < ip.len && ip.ptr[len] != ']' && ip.ptr[len] != '%'))
-        return RECEIVED_UNREAD;
-    h->id = (struct span){NULL, 0};
-    return take_helo(h, s->first, span_cut(ip, 0, len), s->by);
-}
-
-static bool
-is_port(struct span s)
-{
-    for (size_t i = 1; i < s.len; i++) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9')
-            return false;
-    }
-    return s.len > 1 && s.ptr[0] == ':';
-}
-
-static struct span
-angle(struct span s, const char *key, struct span otherwise)
-{
-    size_t off, close;
-
-    if (!span_find(s, key, &off))
-        return otherwise;
-    s = span_from(s, off + strlen(key));
-    return span_find(s, ">", &close) && close > 0 && close <= span_word_len(s)
-               ? span_cut(s, 0, close)
-               : otherwise;
-}
-
-static enum received_kind
-form_xmail(const struct shape *s, struct handover *h)
-{
-    const struct group *g = &s->group[0];
-    struct span none = {NULL, 0};
-
-    if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !is_port(g->extra) ||
-        !span_has(s->after, " with [XMail"))
-        return RECEIVED_UNREAD;
-    h->id = angle(s->text, " id <", h->id);
-    h->envfrom = angle(s->text, " from <", h->has_envfrom ? h->envfrom : none);
-    h->has_envfrom = h->envfrom.len > 0;
-    return take_helo(h, s->first, g->ip, s->by);
-}
-
-static enum received_kind
-form_ecelerity(const struct shape *s, struct handover *h)
-{
-    const struct group *g = &s->group[0];
-
-    if (!is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !g->has_port)
-        return RECEIVED_UNREAD;
-    if (s->first.len == 0 && span_starts(g->extra, " helo="))
-        return take_helo(h, span_from(g->extra, 6), g->ip, s->by);
-    return s->first.len > 0 && g->extra.len == 0 ? take(h, g->ip, s->by) : RECEIVED_UNREAD;
-}
-
-/* Exim's form can be scripted: what the usual three do not explain is read in pieces. */
-static enum received_kind
-exim_pieces(const struct shape *s, struct handover *h)
-{
-    h->rdns = s->first.len > 0 ? s->first : h->rdns;
-    for (unsigned i = 0; i < s->cnt; i++) {
-        const struct group *g = &s->group[i];
-
-        if (g->kind == GROUP_SQUARE && g->extra.len == 0 && h->ip.len == 0)
-            h->ip = g->ip;
-        else if (g->kind != GROUP_SQUARE && i + 1 < s->cnt &&
-                 span_word_len(g->text) == g->text.len && g->text.len > 0)
-            h->helo = g->text;
-    }
-    if (!has_by(s))
-        return RECEIVED_UNREAD;
-    h->by = s->by;
-    return h->ip.len > 0 ? RECEIVED_RELAY : RECEIVED_UNREAD;
-}
-
-static enum received_kind
-form_exim(const struct shape *s, struct handover *h)
-{
-    const struct group *g = &s->group[0];
-    size_t off;
-
-    if (span_find(s->text, " with local", &off) &&
-        (span_starts(span_from(s->text, off + 11), " ") ||
-         span_starts(span_from(s->text, off + 11), "-")))
-        return RECEIVED_SKIP;
-    if (!s->is_by_next || !has_by(s))
-        return exim_pieces(s, h);
-    if (s->cnt == 1 && g->kind != GROUP_SQUARE && span_starts(s->first, "[") &&
-        ip_text_is(span_cut(s->first, 1, s->first.len - 2)) &&
-        s->first.ptr[s->first.len - 1] == ']') {
-        take_sub(g->text, "helo=", 1, &h->helo);
-        take_sub(g->text, "ident=", 0, &h->ident);
-        return take(h, span_cut(s->first, 1, s->first.len - 2), s->by);
-    }
-    if (s->cnt > 0 && s->first.len > 0 && g->kind == GROUP_IP && g->is_bracketed && !g->has_ident &&
-        !g->has_port) {
-        h->rdns = s->first;
-        h->helo = s->first;
-        take_sub(g->extra, "helo=", 1, &h->helo);
-        take_sub(g->extra, "ident=", 0, &h->ident);
-        return take(h, g->ip, s->by);
-    }
-    if (s->cnt == 1 && s->first.len > 0 && g->kind == GROUP_SQUARE && !g->has_port &&
-        (g->extra.len == 0 || is_port(g->extra))) {
-        h->rdns = s->first;
-        return take_helo(h, s->first, g->ip, s->by);
-    }
-    return exim_pieces(s, h);
-}
-
-static enum received_kind
-form_postfix(const struct shape *s, struct handover *h)
-{
-    const struct group *g = &s->group[0];
-
-    if (s->first.len == 0 || !is_whole(s, 1) || g->has_port || g->extra.len > 0 ||
-        (g->kind != GROUP_NAME_IP && g->kind != GROUP_TIGHT))
-        return RECEIVED_UNREAD;
-    h->has_lookup = true;
-    h->rdns = g->name;
-    return take_helo(h, s->first, g->ip, s->by);
-}
-
-static enum received_kind
-form_plain_address(const struct shape *s, struct handover *h)
-{
-    const struct group *g = &s->group[0];
-
-    if (s->first.len == 0 || !s->is_by_next || s->cnt != 1 || !is_group(s, 0, GROUP_IP) ||
-        g->has_port || g->has_ident || g->extra.len > 0 || s->by.len == 0)
-        return RECEIVED_UNREAD;
-    return take_helo(h, s->first, g->ip, s->by);
-}
-
-/* Products that a word of theirs gives away. */
-static enum received_kind
-form_product(const struct shape *s, struct handover *h)
-{
-    if (span_has(s->text, " SMTPSVC"))
-        return form_smtpsvc(s, h);
-    if (is_exchange(s->text))
-        return form_exchange(s, h);
-    if (span_has(s->text, "[XMail "))
-        return form_xmail(s, h);
-    if (span_has(s->text, "(ecelerity"))
-        return form_ecelerity(s, h);
-    if (span_has(s->text, "Exim"))
-        return form_exim(s, h);
-    if (span_has(s->text, " (Postfix) with"))
-        return form_postfix(s, h);
-    if (span_has(s->text, "(Scalix SMTP Relay") && s->cnt > 0 && !s->group[0].is_bracketed)
-        return form_plain_address(s, h);
-    if (span_has(s->text, " (Lotus Domino ") && is_bare_bracket(s, 0) &&
-        span_starts(s->after, " (Lotus"))
-        return form_plain_address(s, h);
-    return RECEIVED_UNREAD;
-}
+#include "scan/received_form_private.h"
 
 /* "1.2.3.4 ([1.2.3.4]) by webmail (IMP) with HTTP" */
 static enum received_kind
 form_http(const struct shape *s, struct handover *h)
 {
     if (!span_has(s->text, "with HTTP") || !ip_text_is(s->first) || !s->is_by_next || s->cnt != 1 ||
-        !is_bare_bracket(s, 0) || s->by.len == 0)
+        !shape_is_bare_bracket(s, 0) || s->by.len == 0)
         return RECEIVED_UNREAD;
-    return take(h, s->first, s->by);
+    return handover_take(h, s->first, s->by);
 }
 
 /* "IDENT:user@name" and "user@name": RFC 1413's answer stands before the name. */
@@ -359,13 +42,14 @@ form_sendmail(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
 
-    if (s->first.len == 0 || !is_group(s, 0, GROUP_NAME_IP) || g->has_port || s->by.len == 0 ||
-        !s->is_after_paren || !span_starts(s->after, " (") || span_starts(s->after, " (qmail-"))
+    if (s->first.len == 0 || !shape_is_group(s, 0, GROUP_NAME_IP) || g->has_port ||
+        s->by.len == 0 || !s->is_after_paren || !span_starts(s->after, " (") ||
+        span_starts(s->after, " (qmail-"))
         return RECEIVED_UNREAD;
     h->has_lookup = true;
     h->rdns = g->name;
     split_ident(h);
-    return take_helo(h, s->first, g->ip, s->by);
+    return handover_take_helo(h, s->first, g->ip, s->by);
 }
 
 /* "rdns ([ip] helo=helo) by mx with ": Exim that hides its name. */
@@ -374,13 +58,13 @@ form_exim_unnamed(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
 
-    if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !g->is_bracketed ||
-        g->has_ident || g->has_port || !span_starts(g->extra, " helo=") ||
+    if (s->first.len == 0 || !shape_is_whole(s, 1) || !shape_is_group(s, 0, GROUP_IP) ||
+        !g->is_bracketed || g->has_ident || g->has_port || !span_starts(g->extra, " helo=") ||
         span_word_len(span_from(g->extra, 1)) + 1 != g->extra.len ||
         !span_starts(s->after, " with "))
         return RECEIVED_UNREAD;
     h->rdns = s->first;
-    return take_helo(h, span_from(g->extra, 6), g->ip, s->by);
+    return handover_take_helo(h, span_from(g->extra, 6), g->ip, s->by);
 }
 
 /* "helo (name[ip]) by mx ": AT&T and others. */
@@ -389,13 +73,14 @@ form_tight(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
 
-    if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_TIGHT) || g->has_port)
+    if (s->first.len == 0 || !shape_is_whole(s, 1) || !shape_is_group(s, 0, GROUP_TIGHT) ||
+        g->has_port)
         return RECEIVED_UNREAD;
     if (!span_starts(g->name, "<unknown") || g->name.ptr[g->name.len - 1] != '>') {
         h->has_lookup = true;
         h->rdns = g->name;
     }
-    return take_helo(h, s->first, g->ip, s->by);
+    return handover_take_helo(h, s->first, g->ip, s->by);
 }
 
 /* "helo (ident@[ip]) by mx (8.12.8)": sendmail found no name. */
@@ -404,12 +89,12 @@ form_sendmail_ident(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
 
-    if (s->first.len == 0 || !is_group(s, 0, GROUP_IP) || !g->has_ident || !g->is_bracketed ||
+    if (s->first.len == 0 || !shape_is_group(s, 0, GROUP_IP) || !g->has_ident || !g->is_bracketed ||
         g->has_port || !s->is_after_paren || !span_starts(s->after, " ("))
         return RECEIVED_UNREAD;
     h->has_lookup = true;
     h->ident = g->ident;
-    return take_helo(h, s->first, g->ip, s->by);
+    return handover_take_helo(h, s->first, g->ip, s->by);
 }
 
 static enum received_kind
@@ -418,7 +103,7 @@ form_hotmail(const struct shape *s, struct handover *h)
     static const char tail[] = ".hotmail.msn.com";
     size_t len = sizeof tail - 1;
 
-    if (!has_by(s) || s->by.len <= len || !span_is(span_from(s->by, s->by.len - len), tail))
+    if (!shape_has_by(s) || s->by.len <= len || !span_is(span_from(s->by, s->by.len - len), tail))
         return RECEIVED_UNREAD;
     h->by = s->by;
     h->ip = ip_text_is(s->first) ? s->first : h->ip;
@@ -445,7 +130,7 @@ static enum received_kind
 take_rdns_helo(const struct shape *s, struct handover *h, const struct group *ip)
 {
     h->rdns = s->first;
-    return take_helo(h, s->group[0].name, ip->ip, s->by);
+    return handover_take_helo(h, s->group[0].name, ip->ip, s->by);
 }
 
 /* "rdns (HELO helo) (ip)", qpsmtpd's, GMX's with [ip], Zimbra's with LHLO: no word on whether rdns
@@ -455,16 +140,16 @@ form_helo_pair(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[1];
     struct span behind = behind_comment(s->after);
-    bool is_pair = s->first.len > 0 && is_whole(s, 2) && !g->has_port && !g->has_ident &&
+    bool is_pair = s->first.len > 0 && shape_is_whole(s, 2) && !g->has_port && !g->has_ident &&
                    g->extra.len == 0 && span_word_len(s->group[0].name) == s->group[0].name.len;
     bool is_plain = is_pair && g->kind == GROUP_IP && !g->is_bracketed;
 
-    if (is_plain && is_group(s, 0, GROUP_HELO) && span_starts(s->after, " (qpsmtpd/") &&
+    if (is_plain && shape_is_group(s, 0, GROUP_HELO) && span_starts(s->after, " (qpsmtpd/") &&
         is_smtp(behind))
         return take_rdns_helo(s, h, g);
-    if (is_plain && is_group(s, 0, GROUP_LHLO) && span_starts(s->after, " with LMTP"))
+    if (is_plain && shape_is_group(s, 0, GROUP_LHLO) && span_starts(s->after, " with LMTP"))
         return take_rdns_helo(s, h, g);
-    if (is_pair && g->kind == GROUP_SQUARE && is_group(s, 0, GROUP_HELO) && is_smtp(behind))
+    if (is_pair && g->kind == GROUP_SQUARE && shape_is_group(s, 0, GROUP_HELO) && is_smtp(behind))
         return take_rdns_helo(s, h, g);
     return RECEIVED_UNREAD;
 }
@@ -496,7 +181,7 @@ is_qmail_protocol(struct span after)
 static enum received_kind
 form_qmail(const struct shape *s, struct handover *h)
 {
-    unsigned ip_at = is_group(s, 0, GROUP_HELO) ? 1 : 0;
+    unsigned ip_at = shape_is_group(s, 0, GROUP_HELO) ? 1 : 0;
     const struct group *g = &s->group[ip_at];
     bool has_sender =
         s->cnt == ip_at + 2 && span_starts(s->group[ip_at + 1].text, "envelope-sender <");
@@ -510,7 +195,7 @@ form_qmail(const struct shape *s, struct handover *h)
     h->rdns = s->first;
     h->has_lookup = !span_is(s->first, "unknown");
     h->ident = g->ident;
-    take_helo(h, ip_at == 1 ? s->group[0].name : s->first, g->ip, s->by);
+    handover_take_helo(h, ip_at == 1 ? s->group[0].name : s->first, g->ip, s->by);
     if (!h->has_lookup)
         h->rdns = (struct span){NULL, 0};
     return RECEIVED_RELAY;
@@ -522,10 +207,10 @@ form_spaced(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
 
-    if (s->first.len == 0 || !is_group(s, 0, GROUP_IP) || !g->is_spaced || !g->is_bracketed ||
-        g->has_port || g->extra.len > 0 || !has_by(s))
+    if (s->first.len == 0 || !shape_is_group(s, 0, GROUP_IP) || !g->is_spaced || !g->is_bracketed ||
+        g->has_port || g->extra.len > 0 || !shape_has_by(s))
         return RECEIVED_UNREAD;
-    return take(h, g->ip, s->by);
+    return handover_take(h, g->ip, s->by);
 }
 
 /* Nothing before the group: "(helo [ip]) by mx ", "([ip]) by mx ", "(ip) by mx ". */
@@ -534,11 +219,11 @@ form_nameless(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
 
-    if (s->first.len > 0 || !is_whole(s, 1) || g->has_port || g->extra.len > 0)
+    if (s->first.len > 0 || !shape_is_whole(s, 1) || g->has_port || g->extra.len > 0)
         return RECEIVED_UNREAD;
     if (g->kind == GROUP_NAME_IP)
-        return take_helo(h, g->name, g->ip, s->by);
-    return g->kind == GROUP_IP && !g->has_ident && !g->is_spaced ? take(h, g->ip, s->by)
+        return handover_take_helo(h, g->name, g->ip, s->by);
+    return g->kind == GROUP_IP && !g->has_ident && !g->is_spaced ? handover_take(h, g->ip, s->by)
                                                                  : RECEIVED_UNREAD;
 }
 
@@ -562,9 +247,9 @@ form_address(const struct shape *s, struct handover *h)
 {
     struct span ip, tail;
 
-    if (!is_whole(s, 0) || !first_bracketed(s, &ip, &tail) || tail.len > 0)
+    if (!shape_is_whole(s, 0) || !first_bracketed(s, &ip, &tail) || tail.len > 0)
         return RECEIVED_UNREAD;
-    return take(h, ip, s->by);
+    return handover_take(h, ip, s->by);
 }
 
 /* "helo [ip] by mx [ip] with ", "helo [(ip)] by mx (ip) ": MDaemon; the first looks up. */
@@ -575,17 +260,17 @@ form_mdaemon(const struct shape *s, struct handover *h)
     struct span own = span_from(s->after, 1);
     size_t close;
 
-    if (s->first.len == 0 || !is_whole(s, 1))
+    if (s->first.len == 0 || !shape_is_whole(s, 1))
         return RECEIVED_UNREAD;
     if (g->kind == GROUP_SQUARE && !g->has_port && g->extra.len == 0 && span_starts(own, "[") &&
         span_find(own, "] with ", &close) && ip_text_is(span_cut(own, 1, close - 1))) {
         h->has_lookup = true;
-        return take_helo(h, s->first, g->ip, s->by);
+        return handover_take_helo(h, s->first, g->ip, s->by);
     }
     if (span_starts(g->text, "[(") && span_find(g->text, ")]", &close) &&
         close + 2 == g->text.len && ip_text_is(span_cut(g->text, 2, close - 2)) &&
         span_starts(own, "("))
-        return take_helo(h, s->first, span_cut(g->text, 2, close - 2), s->by);
+        return handover_take_helo(h, s->first, span_cut(g->text, 2, close - 2), s->by);
     return RECEIVED_UNREAD;
 }
 
@@ -595,10 +280,10 @@ form_square(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
 
-    if (s->first.len == 0 || !is_whole(s, 1) || g->kind != GROUP_SQUARE || g->has_port ||
+    if (s->first.len == 0 || !shape_is_whole(s, 1) || g->kind != GROUP_SQUARE || g->has_port ||
         g->extra.len > 0)
         return RECEIVED_UNREAD;
-    return take_helo(h, s->first, g->ip, s->by);
+    return handover_take_helo(h, s->first, g->ip, s->by);
 }
 
 /* "helo ([ip]) by mx (", "helo ([ip]) .. by mx ", "helo ([ip:port]) .. by mx ": looked up, no name.
@@ -608,11 +293,11 @@ form_bracket(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
 
-    if (s->first.len == 0 || !is_group(s, 0, GROUP_IP) || !g->is_bracketed || g->has_ident ||
-        g->is_spaced || g->extra.len > 0 || !has_by(s))
+    if (s->first.len == 0 || !shape_is_group(s, 0, GROUP_IP) || !g->is_bracketed || g->has_ident ||
+        g->is_spaced || g->extra.len > 0 || !shape_has_by(s))
         return RECEIVED_UNREAD;
     h->has_lookup = true;
-    return take_helo(h, s->first, g->ip, s->by);
+    return handover_take_helo(h, s->first, g->ip, s->by);
 }
 
 /* "helo (rdns [ip]) .. by mx": sendmail's form, by whomever. */
@@ -622,7 +307,8 @@ form_name_ip(const struct shape *s, struct handover *h)
     const struct group *g = &s->group[0];
     struct span by = s->by;
 
-    if (s->first.len == 0 || !is_group(s, 0, GROUP_NAME_IP) || g->has_port || g->extra.len > 0)
+    if (s->first.len == 0 || !shape_is_group(s, 0, GROUP_NAME_IP) || g->has_port ||
+        g->extra.len > 0)
         return RECEIVED_UNREAD;
     while (by.len > 0 && !span_is_word_char(by.ptr[by.len - 1]))
         by.len--;
@@ -631,7 +317,7 @@ form_name_ip(const struct shape *s, struct handover *h)
     h->has_lookup = !span_is(g->name, "softdnserr"); /* courier: the lookup failed */
     if (h->has_lookup)
         h->rdns = g->name;
-    return take_helo(h, s->first, g->ip, by);
+    return handover_take_helo(h, s->first, g->ip, by);
 }
 
 static enum received_kind
@@ -646,16 +332,16 @@ form_fetched(const struct shape *s, struct handover *h)
 static enum received_kind
 form_qmailish(const struct shape *s, struct handover *h)
 {
-    unsigned ip_at = is_group(s, 0, GROUP_HELO) ? 1 : 0;
+    unsigned ip_at = shape_is_group(s, 0, GROUP_HELO) ? 1 : 0;
     const struct group *g = &s->group[ip_at];
 
-    if (s->first.len == 0 || !is_group(s, ip_at, GROUP_IP) || g->has_port || g->is_spaced ||
-        g->extra.len > 0 || !has_by(s))
+    if (s->first.len == 0 || !shape_is_group(s, ip_at, GROUP_IP) || g->has_port || g->is_spaced ||
+        g->extra.len > 0 || !shape_has_by(s))
         return RECEIVED_UNREAD;
     h->has_lookup = true;
     h->rdns = s->first;
     h->ident = g->ident;
-    return take_helo(h, ip_at == 1 ? s->group[0].name : s->first, g->ip, s->by);
+    return handover_take_helo(h, ip_at == 1 ? s->group[0].name : s->first, g->ip, s->by);
 }
 
 static enum received_kind
@@ -663,7 +349,7 @@ take_rdns(struct handover *h, struct span rdns, struct span ip, struct span by, 
 {
     h->rdns = rdns;
     h->has_lookup = has_lookup;
-    return take(h, ip, by);
+    return handover_take(h, ip, by);
 }
 
 /* smap: "rdns(ip) by mx ", "rdns(ip, HELO helo) by mx via smap "; Obtuse smtpd: "rdns(ip), claiming
@@ -708,14 +394,14 @@ form_yahoo(const struct shape *s, struct handover *h)
     if (s->first.len == 0 || !s->is_by_next || s->cnt == 0 || s->cnt > 2 || g->kind != GROUP_IP ||
         g->is_bracketed || g->is_spaced || !span_starts(s->after, " with "))
         return RECEIVED_UNREAD;
-    if (s->cnt == 2 && is_group(s, 0, GROUP_HELO)) {
+    if (s->cnt == 2 && shape_is_group(s, 0, GROUP_HELO)) {
         h->has_lookup = true;
         h->ident = g->ident;
         return take_rdns_helo(s, h, g);
     }
     if (s->cnt == 1 && g->has_ident && span_is(g->extra, " with login") &&
         span_has(s->by, ".yahoo.com"))
-        return take_helo(h, s->first, g->ip, s->by);
+        return handover_take_helo(h, s->first, g->ip, s->by);
     return RECEIVED_UNREAD;
 }
 
@@ -726,27 +412,27 @@ form_address_first(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
     struct span ip = s->first, tail = {NULL, 0};
-    bool is_bracketed = first_bracketed(s, &ip, &tail), is_helo = is_group(s, 0, GROUP_HELO);
+    bool is_bracketed = first_bracketed(s, &ip, &tail), is_helo = shape_is_group(s, 0, GROUP_HELO);
     size_t off;
 
-    if (!is_whole(s, s->cnt) || s->cnt > 1 || (!is_bracketed && !ip_text_is(s->first)))
+    if (!shape_is_whole(s, s->cnt) || s->cnt > 1 || (!is_bracketed && !ip_text_is(s->first)))
         return RECEIVED_UNREAD;
     if (is_bracketed && s->cnt == 1 && tail.len == 0 && span_starts(s->after, " (") &&
         span_starts(g->text, "account ") && span_find(g->text, " HELO ", &off))
-        return take_helo(h, span_from(g->text, off + 6), ip, s->by);
+        return handover_take_helo(h, span_from(g->text, off + 6), ip, s->by);
     if (is_helo)
-        return take_helo(h, g->name, ip, s->by);
+        return handover_take_helo(h, g->name, ip, s->by);
     if (is_bracketed && s->cnt == 1 && tail.len == 0) {
-        take_sub(g->text, "helo=", 1, &h->helo);
-        take_sub(g->text, "ident=", 0, &h->ident);
-        return take(h, ip, s->by);
+        handover_take_sub(g->text, "helo=", 1, &h->helo);
+        handover_take_sub(g->text, "ident=", 0, &h->ident);
+        return handover_take(h, ip, s->by);
     }
     if (is_bracketed || (s->cnt == 1 && (g->text.len < 2 || (g->text.ptr[0] | 0x20) < 'a' ||
                                          (g->text.ptr[0] | 0x20) > 'z')))
         return RECEIVED_UNREAD;
     if (span_starts(s->after, " with ") ||
         (s->cnt == 0 && (span_starts(s->after, " (SMTPL") || span_starts(s->after, " (InterScan"))))
-        return take(h, ip, s->by);
+        return handover_take(h, ip, s->by);
     return RECEIVED_UNREAD;
 }
 
@@ -756,14 +442,14 @@ form_communigate(const struct shape *s, struct handover *h)
 {
     const struct group *g = &s->group[0];
 
-    if (s->first.len == 0 || !is_whole(s, 1) || !is_group(s, 0, GROUP_IP) || !g->is_bracketed ||
-        g->has_ident || g->has_port)
+    if (s->first.len == 0 || !shape_is_whole(s, 1) || !shape_is_group(s, 0, GROUP_IP) ||
+        !g->is_bracketed || g->has_ident || g->has_port)
         return RECEIVED_UNREAD;
     if (span_has(s->text, " (CommuniGate Pro") && span_is(g->extra, " verified") &&
         span_starts(s->after, " (")) {
         h->has_lookup = true;
         h->rdns = s->first;
-        return take_helo(h, s->first, g->ip, s->by);
+        return handover_take_helo(h, s->first, g->ip, s->by);
     }
     return RECEIVED_UNREAD;
 }
@@ -774,7 +460,7 @@ form_originating(const struct shape *s, struct handover *h)
 {
     struct span ip = span_from(s->text, 18), none = {NULL, 0};
 
-    return span_starts(s->text, "X-Originating-IP: ") && ip_text_is(ip) ? take(h, ip, none)
+    return span_starts(s->text, "X-Originating-IP: ") && ip_text_is(ip) ? handover_take(h, ip, none)
                                                                         : RECEIVED_UNREAD;
 }
 
@@ -782,11 +468,11 @@ enum received_kind
 received_form(const struct shape *s, struct handover *h)
 {
     static form_fn *const forms[] = {
-        form_squirrelmail, form_aol_webmail, form_product,        form_http,     form_sendmail,
-        form_exim_unnamed, form_tight,       form_sendmail_ident, form_hotmail,  form_helo_pair,
-        form_qmail,        form_spaced,      form_nameless,       form_address,  form_mdaemon,
-        form_bracket,      form_name_ip,     form_fetched,        form_qmailish, form_firewall,
-        form_yahoo,        form_communigate, form_address_first,  form_square,   form_originating,
+        received_product,    form_http,     form_sendmail,    form_exim_unnamed, form_tight,
+        form_sendmail_ident, form_hotmail,  form_helo_pair,   form_qmail,        form_spaced,
+        form_nameless,       form_address,  form_mdaemon,     form_bracket,      form_name_ip,
+        form_fetched,        form_qmailish, form_firewall,    form_yahoo,        form_communigate,
+        form_address_first,  form_square,   form_originating,
     };
 
     for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; i++) {
