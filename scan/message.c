@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "scan/list.h"
 #include "scan/message_private.h"
@@ -29,6 +30,14 @@ make_shared(void)
         shared.rc = -ENOMEM;
 }
 
+/* Gigabytes of zero pages for thousands of messages, of which those become resident that mails touch: so slots are
+ * handed out in order, none is written before its turn (a huge page would come with it), and nothing is reserved. */
+static size_t
+pool_len(unsigned messages_max)
+{
+    return sizeof(struct pool) + messages_max * sizeof(struct message_slot);
+}
+
 int
 scanner_init(struct scanner *sc, unsigned thread_idx, unsigned messages_max)
 {
@@ -41,9 +50,9 @@ scanner_init(struct scanner *sc, unsigned thread_idx, unsigned messages_max)
     pthread_once(&shared.once, make_shared);
     if (shared.rc)
         return shared.rc;
-    /* calloc of this size is fresh zero pages: nothing is resident before it is used. */
-    struct pool *p = calloc(1, sizeof(*p) + messages_max * sizeof(p->slots[0]));
-    if (!p)
+    struct pool *p = mmap(NULL, pool_len(messages_max), PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
         return -ENOMEM;
     sc->pool = p;
     p->charsets = shared.charsets;
@@ -53,10 +62,6 @@ scanner_init(struct scanner *sc, unsigned thread_idx, unsigned messages_max)
         scanner_fini(sc);
         return -ENOMEM;
     }
-    for (unsigned i = messages_max; i-- > 0;) {
-        p->slots[i].next = sc->free_list;
-        sc->free_list = &p->slots[i];
-    }
     return 0;
 }
 
@@ -65,15 +70,17 @@ scanner_fini(struct scanner *sc)
 {
     struct pool *p = sc->pool;
 
-    for (unsigned i = 0; p && i < sc->messages_max; i++) {
+    if (!p)
+        return;
+    for (unsigned i = 0; i < sc->slots_cnt; i++) {
         free(p->slots[i].bits);
         free(p->slots[i].counts);
     }
-    if (p)
-        archive_pool_free(p->archives);
-    free(p);
+    archive_pool_free(p->archives);
+    munmap(p, pool_len(sc->messages_max));
     sc->pool = NULL;
     sc->free_list = NULL;
+    sc->slots_cnt = 0;
 }
 
 static struct message_slot *
@@ -132,15 +139,38 @@ set_wants(struct message *m)
     m->wants.hashes = signatures ? signature_table_hashes(signatures) : 0;
 }
 
+/* The one freed last, whose pages are warm, before one that never was used. */
+static struct message_slot *
+take_slot(struct scanner *sc)
+{
+    struct message_slot *slot = sc->free_list;
+
+    if (slot)
+        sc->free_list = slot->next;
+    else if (sc->slots_cnt < sc->messages_max)
+        slot = &((struct pool *)sc->pool)->slots[sc->slots_cnt++];
+    return slot;
+}
+
+static void
+give_slot(struct scanner *sc, struct message_slot *slot)
+{
+    slot->next = sc->free_list;
+    sc->free_list = slot;
+}
+
 struct message *
 message_new(struct scanner *sc)
 {
-    struct message_slot *slot = sc->free_list;
+    struct message_slot *slot = take_slot(sc);
     struct pool *p = sc->pool;
 
-    if (!slot || !take_hits(slot, sc->live))
+    if (slot && !take_hits(slot, sc->live)) {
+        give_slot(sc, slot);
+        slot = NULL;
+    }
+    if (!slot)
         return NULL;
-    sc->free_list = slot->next;
     struct message *m = &slot->message;
     struct hits hits = m->hits;
     memset(m, 0, offsetof(struct message, lines));
@@ -357,6 +387,5 @@ message_free(struct message *m)
     match_abort(m->full);
     if (m->rs)
         ruleset_unpin(m->rs, m->sc->thread_idx);
-    slot->next = m->sc->free_list;
-    m->sc->free_list = slot;
+    give_slot(m->sc, slot);
 }
