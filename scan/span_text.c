@@ -68,6 +68,19 @@ span_word_len(struct span s)
 }
 
 bool
+span_word_behind(struct span *rest, const char *key, struct span *word, struct span *behind)
+{
+    size_t off;
+
+    if (!span_find(*rest, key, &off))
+        return false;
+    *rest = span_from(*rest, off + strlen(key));
+    *word = span_cut(*rest, 0, span_word_len(*rest));
+    *behind = span_from(*rest, word->len);
+    return true;
+}
+
+bool
 span_is_word_char(uint8_t c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';

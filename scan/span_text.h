@@ -41,6 +41,9 @@ struct span span_trim(struct span s);
 /* Octets up to the first blank. */
 size_t span_word_len(struct span s);
 
+/* The next word behind `key` in *rest, which then begins with it; `behind`: what follows it. */
+bool span_word_behind(struct span *rest, const char *key, struct span *word, struct span *behind);
+
 /* How many decimal digits stand at `off`. */
 size_t span_digits(struct span s, size_t off);
 
