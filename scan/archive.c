@@ -203,6 +203,15 @@ walk_skip(struct walk *w, uint64_t *left)
     return *left == 0;
 }
 
+bool
+walk_pass(struct walk *w, uint64_t *left)
+{
+    uint32_t held = *left < w->hold_len ? (uint32_t)*left : w->hold_len;
+    walk_drop(w, held);
+    *left -= held;
+    return walk_skip(w, left);
+}
+
 /* Names that leave the folder they are unpacked in, or hide in a listing. */
 static bool
 is_odd_name(struct span name)

@@ -29,6 +29,25 @@ enum step {
     STEP_END
 };
 
+/* Numbers of all these formats are little-endian. */
+static inline uint16_t
+archive_u16(const uint8_t *c)
+{
+    return (uint16_t)(c[0] | c[1] << 8);
+}
+
+static inline uint32_t
+archive_u32(const uint8_t *c)
+{
+    return archive_u16(c) | (uint32_t)archive_u16(c + 2) << 16;
+}
+
+static inline uint64_t
+archive_u64(const uint8_t *c)
+{
+    return archive_u32(c) | (uint64_t)archive_u32(c + 4) << 32;
+}
+
 enum walk_kind { WALK_SNIFF, WALK_ZIP, WALK_GZIP, WALK_RAR4, WALK_RAR5, WALK_7Z, WALK_DONE };
 
 enum zip_state {
@@ -167,6 +186,9 @@ void walk_drop(struct walk *w, uint32_t n);
 
 /* Passes over up to *left octets of in; true when there are none left. hold is empty. */
 bool walk_skip(struct walk *w, uint64_t *left);
+
+/* The same, what is held first. */
+bool walk_pass(struct walk *w, uint64_t *left);
 
 /* Takes n octets off in. */
 void walk_advance(struct walk *w, size_t n);

@@ -9,18 +9,6 @@ enum { SEVENZIP_START, SEVENZIP_SKIP, SEVENZIP_HEADER };
 /* Octets of a 7z header that are searched for its AES codec: coders are listed at its start. */
 enum { SEVENZIP_SEARCHED = 4096 };
 
-static uint16_t
-u16(const uint8_t *c)
-{
-    return (uint16_t)(c[0] | c[1] << 8);
-}
-
-static uint32_t
-u32(const uint8_t *c)
-{
-    return u16(c) | (uint32_t)u16(c + 2) << 16;
-}
-
 void
 rar_start(struct walk *w)
 {
@@ -50,10 +38,7 @@ encrypted(struct walk *w)
 static enum step
 skip(struct walk *w, unsigned then)
 {
-    uint32_t held = w->rar.left < w->hold_len ? (uint32_t)w->rar.left : w->hold_len;
-    walk_drop(w, held);
-    w->rar.left -= held;
-    if (!walk_skip(w, &w->rar.left))
+    if (!walk_pass(w, &w->rar.left))
         return STEP_MORE;
     w->rar.state = then;
     return STEP_AGAIN;
@@ -70,8 +55,8 @@ rar4_step(struct walk *w)
     if (w->hold_len < 7)
         return over(w);
     uint8_t type = w->hold[2];
-    uint16_t flags = u16(w->hold + 3);
-    uint16_t size = u16(w->hold + 5);
+    uint16_t flags = archive_u16(w->hold + 3);
+    uint16_t size = archive_u16(w->hold + 5);
     if (type == 0x73 && (flags & 1))
         walk_flag(w, ARCHIVE_FLAG_SPLIT);
     if ((type == 0x73 && (flags & 0x80)) || (type == 0x74 && (flags & 4)))
@@ -80,7 +65,7 @@ rar4_step(struct walk *w)
         return over(w);
     w->rar.left = size;
     if ((flags & 0x8000) && w->hold_len >= 11)
-        w->rar.left += u32(w->hold + 7);
+        w->rar.left += archive_u32(w->hold + 7);
     w->rar.state = RAR_SKIP;
     return STEP_AGAIN;
 }
@@ -186,7 +171,7 @@ sevenzip_step(struct walk *w)
     }
     if (!walk_gather(w, 32))
         return STEP_MORE;
-    w->rar.left = u32(w->hold + 12) | (uint64_t)u32(w->hold + 16) << 32;
+    w->rar.left = archive_u64(w->hold + 12);
     walk_drop(w, 32);
     w->rar.state = SEVENZIP_SKIP;
     return STEP_AGAIN;
