@@ -19,7 +19,7 @@ static const char rules[] =
     "header B From:addr !~ /x$/ [if-unset: z]\n"
     "header __C exists:To\n"
     "body D /hello/\nrawbody E /a+b/\nfull F /end$/\nattachment G /PK/\n"
-    "body J /(h)ell\\1?o/\ntflags J multiple maxhits=3 nosubject\nbody K /h(?!x)|&#233;/\nbody L /(.)\\1/\n"
+    "body J /(h)ell\\1?o/\ntflags J multiple maxhits=3 nosubject\nbody K /h(?!x)|&\\#233;/\nbody L /(.)\\1/\n"
     "uri M /example/\nmimeheader N Content-Type =~ /foo/\nheader O eval:check_for_missing_to_header()\n"
     "meta H A && (B || !D)\nmeta I H || __C\nscore A 2.5\ndescribe A text\n";
 
@@ -30,8 +30,10 @@ static void
 build_base(void)
 {
     struct rule_list *l = rule_list_new();
-    if (rule_list_parse(l, "t.cf", rules, strlen(rules)) || image_build(l, &base, &base_len))
+    if (rule_list_parse(l, "t.cf", rules, strlen(rules)) || image_build(l, &base, &base_len)) {
+        fprintf(stderr, "%s", rule_list_diagnostics(l));
         abort();
+    }
     rule_list_free(l);
 }
 

@@ -69,6 +69,16 @@ check_report(const struct rule_list *l)
     CHECK(off_cnt == 0 || (rule_list_off(l, off_cnt - 1, &off) && off.reason[0] && off.line));
 }
 
+static bool
+has_rule(const struct ruleset *rs, const char *name)
+{
+    for (uint32_t i = 0; i < ruleset_rule_cnt(rs); i++) {
+        if (!strcmp(ruleset_rule_name(rs, i), name))
+            return true;
+    }
+    return false;
+}
+
 static void
 check_build(struct rule_list *l)
 {
@@ -80,7 +90,14 @@ check_build(struct rule_list *l)
         return;
     }
     struct ruleset *rs = ruleset_load(image, len, 1, 1, err, sizeof(err));
-    CHECK(rs && ruleset_rule_cnt(rs) >= rule_list_cnt(l));
+    if (!rs) {
+        fprintf(stderr, "%s\n", err);
+        abort();
+    }
+    CHECK(ruleset_rule_cnt(rs) <= 2 * rule_list_cnt(l)); /* sub-rules that nothing uses are left out */
+    for (uint32_t i = 0; i < l->rules_cnt; i++)
+        CHECK(l->rules[i].kind <= RULE_OFF || rule_is_switched_off(&l->rules[i]) || rule_is_sub(&l->rules[i]) ||
+              has_rule(rs, l->rules[i].name));
     ruleset_free(rs);
     free(image);
 }

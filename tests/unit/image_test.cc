@@ -112,7 +112,7 @@ TEST(Image, WhatItSaysAboutOthers)
     EXPECT_EQ(loads(""), "not a compiled rule set");
     std::string version = image;
     version[8] = 9;
-    EXPECT_EQ(loads(version), "format version 9, but this program reads 1");
+    EXPECT_EQ(loads(version), "format version 9, but this program reads 2");
     std::string damaged = image;
     damaged.back() = static_cast<char>(damaged.back() ^ 1);
     EXPECT_EQ(loads(damaged), "the checksum is wrong: the file is damaged");

@@ -75,13 +75,12 @@ TEST(Rule, ErrorsNameFileLineColumn)
         { "body A /x/\nscore A 1e3", "r.cf:2:9: error: a score is a number from -100000 to 100000\n" },
         { "body A /x/\nscore A 100001", "r.cf:2:9: error: a score is a number from -100000 to 100000\n" },
         { "endif", "r.cf:1:1: error: `endif` without `if`\n" },
-        { "body A /(x/i", "r.cf:1:9: error: A: Missing close parenthesis for group started at index 0\n" },
-        { "body A /ab[[:foo:]]/", "r.cf:1:12: error: A: Invalid POSIX named class at index 3\n" },
-        { "body A m{ab(x}x", "r.cf:1:12: error: A: Missing close parenthesis for group started at index 6\n" },
-        { "body A /a\\#\\#(x/", "r.cf:1:14: error: A: Missing close parenthesis for group started at index 3\n" },
-        { "body A /(?=x)y/", "r.cf:1:9: error: A: Zero-width assertions are not supported\n" },
+        { "body A /(x/i", "r.cf:1:11: error: A: missing closing parenthesis\n" },
+        { "body A /ab[[:foo:]]/", "r.cf:1:14: error: A: unknown POSIX class name\n" },
+        { "body A m{ab(x}x", "r.cf:1:14: error: A: missing closing parenthesis\n" },
+        { "body A /a\\#\\#(x/", "r.cf:1:16: error: A: missing closing parenthesis\n" },
         { "body A /(x/\nbody B /ok/\nheader C To =~ /x{3,1}/",
-          "r.cf:3:18: error: C: Invalid repeat at index 1\n" },
+          "r.cf:3:22: error: C: numbers out of order in {} quantifier\n" },
     };
     for (const auto &t : cases) {
         std::string said = diagnose(t.text);
@@ -95,21 +94,32 @@ TEST(Rule, ErrorsNameFileLineColumn)
 TEST(Rule, EveryPatternThatDoesNotCompileIsNamed)
 {
     EXPECT_EQ(diagnose("body A /(x/\nbody B /ok/\nbody C /(?=x)y/\nheader D To =~ /)/\n"),
-              "r.cf:1:9: error: A: Missing close parenthesis for group started at index 0\n"
-              "r.cf:3:9: error: C: Zero-width assertions are not supported\n"
-              "r.cf:4:17: error: D: Unmatched parentheses at index 0\n")
+              "r.cf:1:11: error: A: missing closing parenthesis\n"
+              "r.cf:4:17: error: D: unmatched closing parenthesis\n")
         << "one a rule, in order";
+}
+
+/* Perl takes `$?`, neither engine does: not the operator's mistake, so the rest of the set is kept. */
+TEST(Rule, WhatNeitherEngineTakesIsTurnedOff)
+{
+    EXPECT_EQ(diagnose("body A /x$?/\nbody B /ok/\nfull C /(.)\\1/\nfull D /x/\ntflags D multiple\n"),
+              "r.cf:1:6: warning: A never hits: its regex can be compiled by neither Hyperscan nor PCRE2 (quantifier "
+              "does not follow a repeatable item)\n"
+              "r.cf:3:6: warning: C never hits: it needs PCRE2 or counts its matches, which is not done over a "
+              "stream\n"
+              "r.cf:4:6: warning: D never hits: it needs PCRE2 or counts its matches, which is not done over a "
+              "stream\n");
 }
 
 TEST(Rule, TheCaretStandsBelowTheOctet)
 {
     EXPECT_EQ(diagnose("body A\t/ab(c/i # x\n", true),
-              "r.cf:1:11: error: A: Missing close parenthesis for group started at index 2\n"
+              "r.cf:1:13: error: A: missing closing parenthesis\n"
               "    body A\t/ab(c/i # x\n"
-              "          \t   ^\n");
+              "          \t     ^\n");
     std::string far = diagnose("body A /" + std::string(500, 'x') + "(\x1b/", true);
-    EXPECT_NE(far.find("r.cf:1:509: error"), std::string::npos);
-    EXPECT_NE(far.find("    " + std::string(60, 'x') + "(?/\n    " + std::string(60, ' ') + "^\n"),
+    EXPECT_NE(far.find("r.cf:1:511: error"), std::string::npos);
+    EXPECT_NE(far.find("    " + std::string(58, 'x') + "(?/\n    " + std::string(60, ' ') + "^\n"),
               std::string::npos)
         << far;
 }
