@@ -12,11 +12,22 @@
  * What HTML::Parser takes back at the end of the text is kept in `hold` to be read again: a comment that
  * never ends (it then ends at its first '>') and a <title> that never ends (its text is then HTML).
  *
- * Limits, each told in the flag named:
+ * Differs from HTML::Parser in texts that end inside something, as no mail of the corpus does:
+ *   - the text of a marked section that never ends is given; there it is dropped
+ *   - <script> or <style> that never ends, in a comment or title that never ends: skipped; there the tags
+ *     in it count
+ *   - two titles that never end have two line breaks more, and "<" as the last character may be missing
+ *   - a tag that never ends is no comment with a '>' in it (comment_closed), whatever its values have
+ *
+ * Owns:    struct html_token is the caller's memory; no pointers into the input.
+ * Threads: one struct, one thread; entity_setup before any.
+ * Limits:  each told in the flag named:
  *   HTML_HOLD_MAX   a title longer than this counts as never ended; a comment longer than this and never
  *                   ended swallows the rest of the text (is_hold_capped)
  *   HTML_STORE_MAX  octets of all values of interest of one tag; the rest is cut (is_store_capped)
- *   HTML_LOOKAHEAD  octets of a name that are looked at; blanks in "</title   >" */
+ *   HTML_VALUE_MAX  octets of one value; the rest is cut (is_store_capped)
+ *   HTML_LOOKAHEAD  octets of a name that are looked at; blanks in "</title   >"
+ * Fails:   never. */
 #ifndef WEIR_SCAN_HTML_TOKEN_H
 #define WEIR_SCAN_HTML_TOKEN_H
 
