@@ -70,7 +70,7 @@ lane_init(struct message *m, unsigned idx, unsigned depth)
 
     l->attachment = NULL;
     l->archive = NULL;
-    l->is_body = l->is_html = l->is_rawbody = l->is_message = l->is_file = l->is_picture = false;
+    l->is_body = l->is_html = l->is_rawbody = l->is_message = l->is_file = l->is_picture = l->is_preamble = false;
     l->depth = depth;
     mime_init(&l->mime, &m->budget, l->header_buf);
 }
@@ -91,6 +91,38 @@ route(struct message *m, struct lane *l, const struct mime_part *p)
     l->is_file = m->rs && (!is_text || is_calendar || is_vcard || p->is_attachment || !p->is_typed);
 }
 
+/* What stands before a multipart's first delimiter is gathered, and is a text part if that delimiter never comes or
+ * it is longer than the window. */
+static void
+preamble_begin(struct message *m, struct lane *l)
+{
+    l->is_preamble = true;
+    l->preamble_len = 0;
+    l->preamble_depth = l->mime.frames_cnt;
+    l->is_html = false;
+    l->is_body = m->wants.body;
+    l->is_rawbody = m->wants.rawbody;
+    text_begin(m, l, mime_part(&l->mime));
+}
+
+static void
+preamble_take(struct message *m, unsigned idx)
+{
+    static const struct header none;
+    struct lane *l = &m->lanes[idx];
+
+    /* SpamAssassin reads a header there, but not in the root. */
+    if (l->depth + l->preamble_depth > 1 && m->window_len && m->window[0] != '\n')
+        m->budget.flaws |= MIME_FLAW_NO_SEPARATOR;
+    l->is_preamble = false;
+    m->node_lane = idx;
+    if (m->budget.node)
+        node(m, &none, l->preamble_depth, true);
+    if (m->wants.evals)
+        mime_facts_raw(&m->mime_facts, m->window, m->window_len);
+    text_take_preamble(m, l);
+}
+
 static void
 part_begin(struct message *m, unsigned idx)
 {
@@ -98,8 +130,12 @@ part_begin(struct message *m, unsigned idx)
     const struct mime_part *p = mime_part(&l->mime);
 
     decoder_init(&l->decoder, p->encoding);
-    l->is_body = l->is_rawbody = l->is_file = l->is_picture = false;
+    l->is_body = l->is_rawbody = l->is_file = l->is_picture = l->is_preamble = false;
     l->is_message = p->is_message && idx + 1 < LANES_MAX;
+    if (p->is_preamble) {
+        preamble_begin(m, l);
+        return;
+    }
     if (l->is_message) {
         lane_init(m, idx + 1, l->depth + 1 + l->mime.frames_cnt);
         m->node_lane = idx + 1;
@@ -142,9 +178,19 @@ part_octets(struct message *m, unsigned idx, struct span octets)
 static void
 part_data(struct message *m, unsigned idx, struct span data)
 {
-    struct decoder *d = &m->lanes[idx].decoder;
+    struct lane *l = &m->lanes[idx];
+    struct decoder *d = &l->decoder;
     uint8_t out[DECODE_PIECE + DECODE_SLACK];
 
+    if (l->is_preamble) {
+        l->preamble_len += data.len;
+        if (l->preamble_len > WINDOW_LEN)
+            preamble_take(m, idx);
+    }
+    if (l->is_preamble) {
+        text_octets(m, l, data);
+        return;
+    }
     if (m->wants.evals && !m->lanes[idx].is_message)
         mime_facts_raw(&m->mime_facts, data.ptr, data.len);
     if (d->encoding == ENCODING_IDENTITY) {
@@ -168,6 +214,12 @@ part_end(struct message *m, unsigned idx)
     uint8_t out[DECODE_SLACK];
     size_t len = decoder_end(&l->decoder, out);
 
+    if (l->is_preamble) {
+        const struct mime_part *p = mime_part(&l->mime);
+        if (p->is_void || (!l->preamble_len && !p->is_closed))
+            return;
+        preamble_take(m, idx);
+    }
     if (len)
         part_octets(m, idx, (struct span){out, len});
     if (l->decoder.has_junk)
@@ -236,6 +288,7 @@ message_body_start(struct message *m)
         m->budget.node_ctx = m;
     }
     m->budget.charsets = pool_of(m)->charsets;
+    m->budget.wants_preamble = m->wants.body || m->wants.rawbody;
     text_subject(m);
     lane_init(m, 0, 0);
     mime_start(&m->lanes[0].mime, &m->top);
@@ -258,6 +311,12 @@ message_body_end(struct message *m)
     walk(m, 0);
     if (m->alternative_depth >= 0)
         alternative_facts_close(&m->alternative);
+    if (m->budget.flaws & MIME_FLAW_NO_SEPARATOR)
+        mime_facts_flag(&m->mime_facts, MIME_FLAG_NO_PART_SEPARATOR);
+    if (m->budget.flaws & MIME_FLAW_NO_HEADER)
+        mime_facts_flag(&m->mime_facts, MIME_FLAG_NO_PART_HEADER);
+    if (m->budget.flaws & MIME_FLAW_EPILOGUE)
+        mime_facts_flag(&m->mime_facts, MIME_FLAG_EPILOGUE);
 }
 
 void

@@ -66,6 +66,9 @@ struct lane {
     struct match_stream *members[ARCHIVE_DEPTH_MAX]; /* of an archive, by depth - 1 */
     struct archive *archive;
     bool is_body, is_html, is_rawbody, is_message, is_file, is_picture;
+    bool is_preamble;        /* it is not known yet whether it is seen: it lies in the window */
+    unsigned preamble_depth; /* its parents in this lane */
+    size_t preamble_len;
     unsigned depth; /* parents of its root, all lanes counted */
     struct decoder decoder;
     struct attachment file;
@@ -181,6 +184,7 @@ void text_subject(struct message *m);
 void text_begin(struct message *m, const struct lane *l, const struct mime_part *p);
 void text_octets(struct message *m, const struct lane *l, struct span octets);
 void text_part_end(struct message *m, const struct lane *l);
+void text_take_preamble(struct message *m, const struct lane *l);
 void text_end(struct message *m);
 
 /* message_file.c: parts that are no text, and what is inside archives. */

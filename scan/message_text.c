@@ -231,11 +231,11 @@ text_subject(struct message *m)
 void
 text_begin(struct message *m, const struct lane *l, const struct mime_part *p)
 {
-    if (m->wants.body)
+    if (m->wants.body && !l->is_preamble)
         lines_part(&m->lines);
     if (l->is_rawbody)
         chunks_init(&m->chunks);
-    if (!l->is_body)
+    if (!l->is_body && !l->is_preamble)
         return;
     m->window_len = 0;
     m->window_has_cr = m->is_text_open = false;
@@ -247,10 +247,22 @@ text_octets(struct message *m, const struct lane *l, struct span octets)
 {
     struct span in = octets, unit;
 
+    while (l->is_rawbody && !l->is_preamble && chunks_next(&m->chunks, &in, &unit))
+        chunk(m, unit);
+    if (l->is_body || l->is_preamble)
+        gather(m, l, octets);
+}
+
+/* The preamble in the window is a part after all: as if it had begun and these octets had come now. */
+void
+text_take_preamble(struct message *m, const struct lane *l)
+{
+    struct span in = {m->window, m->window_len}, unit;
+
+    if (m->wants.body)
+        lines_part(&m->lines);
     while (l->is_rawbody && chunks_next(&m->chunks, &in, &unit))
         chunk(m, unit);
-    if (l->is_body)
-        gather(m, l, octets);
 }
 
 static void

@@ -213,6 +213,42 @@ start_leaf(struct mime *m)
     m->part_due = true;
 }
 
+/* What stands before the first delimiter: a leaf, if anybody wants it. */
+static void
+start_preamble(struct mime *m)
+{
+    m->is_epilogue = false;
+    m->state = MIME_SKIP;
+    if (!m->budget->wants_preamble)
+        return;
+    m->part = (struct mime_part){.type = "text/plain", .is_typed = true, .is_preamble = true};
+    start_leaf(m);
+}
+
+/* Whether the header's first line is "Name:", as SpamAssassin wants it after a delimiter. */
+static bool
+begins_with_field(const struct header *h)
+{
+    for (size_t i = 0; i < h->len; i++) {
+        if (h->buf[i] == ':')
+            return i > 0;
+        if (h->buf[i] < 33 || h->buf[i] > 126)
+            return false;
+    }
+    return false;
+}
+
+static void
+note_flaws(struct mime *m, const struct header *h)
+{
+    bool has_line = h->len || h->rest.len || h->has_end;
+
+    if (has_line && !begins_with_field(h))
+        m->budget->flaws |= MIME_FLAW_NO_HEADER;
+    if (h->rest.len)
+        m->budget->flaws |= MIME_FLAW_NO_SEPARATOR;
+}
+
 static void
 tell(struct mime *m, const struct header *h, unsigned depth, bool is_leaf)
 {
@@ -231,6 +267,9 @@ header_over(struct mime *m, const struct header *h)
         raise_event(m, EVENT_HEADER_CAP);
     if (h->garbage_cnt)
         raise_event(m, EVENT_HEADER_GARBAGE);
+    if (m->is_part)
+        note_flaws(m, h);
+    m->is_part = false;
     m->replay = h == &m->header ? h->rest : (struct span){NULL, 0};
     m->is_bol = true;
     if (m->budget->parts++ >= MIME_PART_MAX && h == &m->header) {
@@ -247,7 +286,7 @@ header_over(struct mime *m, const struct header *h)
     if (!strncmp(p->type, "multipart/", 10)) {
         if (push_multipart(m, type)) {
             tell(m, h, depth, false);
-            m->state = MIME_SKIP;
+            start_preamble(m);
             return;
         }
         *p = (struct mime_part){.type = "text/plain"};
@@ -304,6 +343,8 @@ static bool
 delimiter(struct mime *m, unsigned frame, bool is_close)
 {
     if (m->state == MIME_HEADER) { /* a part that is header only */
+        if (m->is_part && !m->header.len)
+            m->budget->flaws |= MIME_FLAW_NO_HEADER;
         header_end(&m->header);
         header_over(m, &m->header);
         if (m->is_rest)
@@ -311,14 +352,18 @@ delimiter(struct mime *m, unsigned frame, bool is_close)
         m->replay = (struct span){NULL, 0};
     }
     m->end_due = m->state == MIME_BODY;
+    if (m->end_due && m->part.is_preamble && frame + 1 == m->frames_cnt)
+        *(is_close ? &m->part.is_closed : &m->part.is_void) = true;
     pop_unclosed(m, frame + 1);
     m->hold_len = m->eol_len = 0;
     m->is_bol = true;
     if (is_close) {
         pop_to(m, frame);
         m->state = MIME_SKIP;
+        m->is_epilogue = true;
     } else {
         start_header(m, HEADER_GARBAGE_PART);
+        m->is_part = true;
     }
     return true;
 }
@@ -366,6 +411,21 @@ emit_hold(struct mime *m, size_t len, struct span *data)
     return len > 0;
 }
 
+/* Octets behind a close delimiter that mean nothing: blanks and dots. */
+static void
+note_epilogue(struct mime *m, const uint8_t *octets, size_t len)
+{
+    if (!m->is_epilogue || m->budget->flaws & MIME_FLAW_EPILOGUE)
+        return;
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = octets[i];
+        if (c != ' ' && c != '.' && !(c >= '\t' && c <= '\r')) {
+            m->budget->flaws |= MIME_FLAW_EPILOGUE;
+            return;
+        }
+    }
+}
+
 /* The line in hold is no delimiter. True: *data is set. */
 static bool
 refuse_line(struct mime *m, struct span *data)
@@ -389,6 +449,7 @@ refuse_line(struct mime *m, struct span *data)
         return emit_hold(m, m->hold_len - eol, data);
     }
     case MIME_SKIP:
+        note_epilogue(m, m->hold, m->hold_len);
         m->hold_len = m->eol_len = 0;
         break;
     }
@@ -474,8 +535,11 @@ read_skip(struct mime *m, struct span *in)
 {
     const uint8_t *lf = m->boundaries_cnt ? memchr(in->ptr, '\n', in->len) : NULL;
 
+    size_t len = lf ? (size_t)(lf - in->ptr) + 1 : in->len;
+
     m->is_bol = lf != NULL;
-    take(in, lf ? (size_t)(lf - in->ptr) + 1 : in->len);
+    note_epilogue(m, in->ptr, len);
+    take(in, len);
 }
 
 /* Reads some octets; true: *data is set. */
@@ -528,6 +592,8 @@ finish(struct mime *m, struct span *data)
     }
     if (m->hold_len && m->state == MIME_BODY)
         return emit_hold(m, m->hold_len, data);
+    if (m->state == MIME_SKIP)
+        note_epilogue(m, m->hold, m->hold_len);
     m->end_due = m->state == MIME_BODY;
     pop_unclosed(m, 0);
     m->is_finished = true;

@@ -19,7 +19,9 @@
  * multipart that fits; multiparts inside that one are over. Delimiters are known in headers too.
  *
  * Not seen as parts: preamble and epilogue, so also the whole body when no delimiter ever comes
- * (MIME_BOUNDARY at the end tells; TARGET_FULL sees it).
+ * (MIME_BOUNDARY at the end tells; TARGET_FULL sees it). With wants_preamble a multipart's preamble is shown as a
+ * text/plain leaf (is_preamble); at its END is_void tells whether it was one: if no delimiter of its multipart came
+ * behind it, SpamAssassin and many clients show it as text.
  *
  * Not read: uuencode.
  *
@@ -70,16 +72,28 @@ struct mime_part {
     bool is_attachment; /* Content-Disposition: attachment, or a file name */
     bool is_html_name;  /* a file name in .htm, .html or .shtml: clients show it as such */
     bool is_message;    /* an encoded message/rfc822 */
+    bool is_preamble;   /* what is before the first delimiter of a multipart (wants_preamble) */
+    bool is_void;       /* .. and that delimiter came: nobody sees it. Known at its END */
+    bool is_closed;     /* .. or the close delimiter: there is a part, even an empty one */
+};
+
+/* What is wrong with how parts stand in the body; bits of mime_budget.flaws. */
+enum mime_flaw {
+    MIME_FLAW_NO_SEPARATOR = 1 << 0, /* a part's header ended at a line that is no field, not at an empty one */
+    MIME_FLAW_NO_HEADER = 1 << 1,    /* the line after a delimiter is no field */
+    MIME_FLAW_EPILOGUE = 1 << 2      /* more than blanks and dots behind a close delimiter */
 };
 
 /* Told of every node of the tree when its header is over: leaves, multiparts, messages. `depth` counts its
  * parents in its machine. `h` is borrowed for the call. */
 typedef void mime_node_fn(void *ctx, const struct header *h, unsigned depth, bool is_leaf);
 
-/* Shared by the machines that walk one mail. Zero at its start, but for `charsets` and `node`. */
+/* Shared by the machines that walk one mail. Zero at its start, but for `charsets`, `node` and `wants_preamble`. */
 struct mime_budget {
     unsigned depth;
     unsigned parts;
+    unsigned flaws; /* enum mime_flaw, seen so far */
+    bool wants_preamble;
     const struct charset_set *charsets; /* for file names; NULL: they stay as written */
     mime_node_fn *node; /* NULL: nobody asks */
     void *node_ctx;
@@ -110,6 +124,8 @@ struct mime {
     bool part_due, end_due, is_at_end, is_finished;
     bool is_bol;        /* at the start of a line */
     bool is_rest;       /* part cap: nothing is looked for any more */
+    bool is_part;       /* the header being read follows a delimiter */
+    bool is_epilogue;   /* what is skipped follows a close delimiter */
     uint16_t hold_len, eol_len, hold_out;
     unsigned frames_cnt, boundaries_cnt;
     uint8_t hold[MIME_HOLD_MAX];

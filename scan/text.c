@@ -76,7 +76,7 @@ unit_ready(struct lines *l, struct span *unit)
         l->out = 0;
     }
     if (l->len > BODY_LINE_MAX) {
-        const uint8_t *sp = memrchr(l->buf, ' ', BODY_LINE_MAX);
+        const uint8_t *sp = memrchr(l->buf, ' ', BODY_LINE_MAX + 1); /* rindex takes one at the limit, too */
         l->out = sp ? (uint32_t)(sp - l->buf) + 1 : BODY_LINE_MAX;
     } else if (l->len && l->buf[l->len - 1] == '\n') {
         l->out = l->len;
