@@ -243,8 +243,8 @@ match_open(const struct ruleset *rs, unsigned thread_idx, enum target t, bool *f
     return s;
 }
 
-bool
-match_feed(struct match_stream *s, const uint8_t *octets, size_t len, struct hits *h)
+static bool
+feed(struct match_stream *s, const uint8_t *octets, size_t len, struct hits *h)
 {
     hs_scratch_t *scratch = s->rs->threads[s->thread_idx].scratch;
     struct context c = { .rs = s->rs, .ids = s->rs->targets[s->target].groups[0].ids, .hits = h };
@@ -257,6 +257,21 @@ match_feed(struct match_stream *s, const uint8_t *octets, size_t len, struct hit
         len -= now;
     }
     return true;
+}
+
+bool
+match_feed(struct match_stream *s, const uint8_t *octets, size_t len, struct hits *h)
+{
+    enum { PAGE = 4096 };
+    /* Right before a page that may not be there, as a packet's octets may lie: the last ones from a copy that has
+     * slack behind it. */
+    size_t page_left = PAGE - ((uintptr_t)octets + len) % PAGE;
+    if (len == 0 || (page_left >= MATCH_SLACK && page_left != PAGE))
+        return feed(s, octets, len, h);
+    uint8_t end[2 * MATCH_SLACK] = { 0 };
+    size_t end_len = len < MATCH_SLACK ? len : MATCH_SLACK;
+    memcpy(end, octets + len - end_len, end_len);
+    return feed(s, octets, len - end_len, h) && feed(s, end, end_len, h);
 }
 
 static void

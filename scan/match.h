@@ -19,7 +19,14 @@
  * A batch holds units of any number of messages, in copies of its own, and matches them database by database, so that
  * one database at a time is hot: match_add, and match_run when the hits are needed or the batch is full.
  *
- * Threads: each call uses the scratch of `thread_idx`; one thread per index.
+ * Slack: on processors with AVX512VBMI, Hyperscan 5.4.0 reads up to 3 octets behind what it is given (its Teddy
+ * matcher, block and stream; Vectorscan's issue 322 is the same code; tests/unit/overread_test.cc). What it reads there
+ * changes no result, but must be readable: units have MATCH_SLACK such octets behind them; for streams match_feed sees
+ * to it. Its other run times (core2 to AVX512) do not. Hyperscan's issue 457, a crash of hs_scan with AVX2 on short
+ * inputs, could not be had by any such unit; its twin at Vectorscan (386) was a scratch shared by two threads.
+ *
+ * Threads: each call uses the scratch of `thread_idx`; one thread per index. That is held by Hyperscan itself
+ *          only where it notices: two threads in one scratch crash it.
  * Fails:   returns false when Hyperscan does (counted by the caller as EVENT_SCAN_ERROR); hits found
  *          until then stay. A pattern that reaches PCRE2's limit is no hit; hits.gave_up tells. No call allocates
  *          once the streams of a thread have been opened before (stream state comes from a per-thread free list). */
@@ -65,6 +72,11 @@ struct header_target {
 
 struct explain;
 
+enum {
+    /* Readable octets behind every unit. Three would do; 64 is a cache line and the widest load. */
+    MATCH_SLACK = 64
+};
+
 /* What matched in one message: the bits of its rules, bits_cnt = ruleset_rule_cnt(); and for rules that count
  * (tflags multiple) how often, counts_cnt = ruleset_counted_cnt(). */
 struct hits {
@@ -99,7 +111,8 @@ const struct header_target *match_header_targets(const struct ruleset *rs, enum 
  * not in the message; then `value` is ignored and rules with [if-unset: X] see X. Call exactly once per
  * message and target (TARGET_MIMEHEADER: per part and target), the values of repeated fields joined as SpamAssassin
  * does: each whole or raw value ends in "\n"; of ADDR and NAME the last does not. "all" is every field in order as
- * "Name: value\n", and as HEADER_RAW the header as it came with "\n" line ends. message.c makes the values. */
+ * "Name: value\n", and as HEADER_RAW the header as it came with "\n" line ends. message.c makes the values.
+ * MATCH_SLACK octets behind the value can be read. */
 bool match_header(const struct ruleset *rs, unsigned thread_idx, enum target t, uint32_t idx, bool is_present,
                   const uint8_t *value, size_t len, struct hits *h);
 
@@ -124,7 +137,7 @@ struct match_batch {
     uint32_t octets_len;
     uint32_t units_cnt;
     struct match_unit units[MATCH_BATCH_UNITS];
-    uint8_t octets[MATCH_BATCH_OCTETS + 64];
+    uint8_t octets[MATCH_BATCH_OCTETS + MATCH_SLACK];
 };
 
 /* Room for a unit of `len` octets (<= MATCH_BATCH_OCTETS) that the caller writes and then adds with match_add; NULL:
