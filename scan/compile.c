@@ -267,11 +267,12 @@ start_share(struct share *share, size_t cnt, const struct compile_solo *solo, st
             const struct compile_options *o)
 {
     fflush(NULL);
-    share->pid = fork();
-    if (share->pid == 0)
+    pid_t pid = fork();
+    if (pid == 0)
         run_share(share, cnt, solo, records, o);
-    if (share->pid < 0)
+    if (pid < 0)
         abort();
+    share->pid = pid; /* the parent's alone: the child shares this memory, and its own 0 would come last */
 }
 
 /* The child ended. True: it had died over a pattern and goes on behind it. */
