@@ -99,6 +99,7 @@ preamble_begin(struct message *m, struct lane *l)
     l->is_preamble = true;
     l->preamble_len = 0;
     l->preamble_depth = l->mime.frames_cnt;
+    l->is_nested_preamble = l->mime.frames_cnt > 1 && l->mime.frames[l->mime.frames_cnt - 2].len > 0;
     l->is_html = false;
     l->is_body = m->wants.body;
     l->is_rawbody = m->wants.rawbody;
@@ -111,9 +112,8 @@ preamble_take(struct message *m, unsigned idx)
     static const struct header none;
     struct lane *l = &m->lanes[idx];
 
-    /* SpamAssassin reads a header there, but not in the root. */
-    if (l->depth + l->preamble_depth > 1 && m->window_len && m->window[0] != '\n')
-        m->budget.flaws |= MIME_FLAW_NO_SEPARATOR;
+    if (l->is_nested_preamble && m->window_len && m->window[0] != '\n')
+        m->budget.flaws |= MIME_FLAW_NO_SEPARATOR; /* SpamAssassin reads a header there */
     l->is_preamble = false;
     m->node_lane = idx;
     if (m->budget.node)

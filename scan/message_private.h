@@ -67,6 +67,7 @@ struct lane {
     struct archive *archive;
     bool is_body, is_html, is_rawbody, is_message, is_file, is_picture;
     bool is_preamble;        /* it is not known yet whether it is seen: it lies in the window */
+    bool is_nested_preamble; /* of a multipart in a multipart */
     unsigned preamble_depth; /* its parents in this lane */
     size_t preamble_len;
     unsigned depth; /* parents of its root, all lanes counted */

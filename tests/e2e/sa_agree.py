@@ -28,8 +28,40 @@ import sa_truth
 
 KINDS = ("regex", "exists", "eval", "meta")
 
-# (rule, kind, who hits alone: weir, sa or *) -> (class, reason). The first that fits. Only what was looked at.
-CLASSES = []
+# (rule, mail, who hits alone: weir, sa or *) -> (class, reason). The first that fits. Only what was looked at, with
+# SpamAssassin's debug output beside `weirctl scan --explain`.
+CUT_TEXT = ("text cut by FreeMail", "SpamAssassin's FreeMail plugin cuts addresses out of the text itself; rules after it see less")
+ADDRESS = ("address syntax", "no address by RFC 5322: SpamAssassin's patterns find none, or another")
+NO_PART = ("multipart without a part", "SpamAssassin has no body then, and no Subject line in it; Weir has the Subject")
+NO_LINE_END = ("no last line end", "the file's last line has no end; over SMTP every line has one, and Weir scans what SMTP brings")
+CLASSES = [
+    ("__HAS_ANY_EMAIL", "*", "weir", *CUT_TEXT),
+    ("__hk_bigmoney", "*", "weir", *CUT_TEXT),
+    ("__FILL_THIS_FORM_FRAUD_PHISH1", "*", "sa", *CUT_TEXT),
+    ("__SINGLE_WORD_LINE", "made-*", "weir", *CUT_TEXT),
+    ("*", "*stack-overflow*", "*", "header cap", "a header longer than Weir's HEADER_LEN_MAX (64 KiB): the fields behind it are not read (header-cap)"),
+    ("__SPOOF_COM2COM", "sa-hard-ham-1/00229*", "sa", "URL cap", "more than 1,000 URLs in a mail: those behind are not looked at (url-cap)"),
+    ("*", "*msg_33.txt*", "*", "RFC 2231 boundary", "boundary*=us-ascii''x: Weir takes it for a boundary, SpamAssassin does not and sees one text"),
+    ("*", "*missing-subtype*", "*", "type without a slash", "RFC 2045 5.2: what has no media type is text/plain; SpamAssassin skips the part"),
+    ("*", "*must_supply_encoding*", "*", *NO_PART),
+    ("*", "*empty_in_reply_to*", "*", *NO_PART),
+    ("*", "*msg_39.txt*", "*", "one boundary twice", "an inner multipart with the boundary of the outer one: its delimiters end other parts in both"),
+    ("__ENV_AND_HDR_FROM_MATCH", "*", "sa", *ADDRESS),
+    ("HEADER_FROM_DIFFERENT_DOMAINS", "*", "*", *ADDRESS),
+    ("LOCALPART_IN_SUBJECT", "*example11*", "weir", *ADDRESS),
+    ("__FROM_FULL_NAME", "*mix_caps*", "sa", *ADDRESS),
+    ("SUSPICIOUS_RECIPS", "*freemailcc*", "weir", *ADDRESS),
+    ("__TVD_SPACE_RATIO", "*", "sa", *NO_LINE_END),
+    ("*_URI", "*url8*", "weir", *NO_LINE_END),
+    ("__LOCAL_PP_NONPPURL", "*url8*", "weir", *NO_LINE_END),
+    ("__KAM_BODY_LENGTH_*", "*", "weir", "CRLF counted once", "SpamAssassin counts the CR of a file with CRLF, Weir counts a line end as one octet"),
+    ("__HIGHBITS", "sa-hard-ham-1/00160*", "weir", "references as UTF-8", "&#146; in a part of ASCII only is one octet in SpamAssassin, UTF-8 in Weir as everywhere else"),
+    ("MIME_HTML_MOSTLY", "*decoderended*", "weir", "empty message part", "a message/rfc822 without an octet: a text of no length in Weir, nothing in SpamAssassin"),
+    ("__DC_IMG_HTML_RATIO", "*", "weir", "length of the rendered text", "the rawbody form of image_to_text_ratio takes the raw text's length, Weir the rendered one's"),
+    ("__UPPERCASE_URI", "made-*", "sa", "redirector without a scheme", "url?q=3Dhttp://..: redirector_pattern is not read; only targets that begin with http are followed"),
+    ("HTTPS_HTTP_MISMATCH", "made-*", "sa", "host name syntax", "http://-bad-.example.com/: SpamAssassin looks only at example.com, Weir at the whole name"),
+    ("MPART_ALT_DIFF*", "made-*", "sa", "alternative in alternative", "SpamAssassin compares the inner ones too, Weir the outer one's parts"),
+]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -60,10 +92,10 @@ def weir_hits(weirctl, image, corpus, names, jobs):
     return found
 
 
-def class_of(rule, kind, who, differs, rules):
+def class_of(rule, kind, who, mail, differs, rules):
     """The class of one difference in one mail, whose differing rules are `differs`."""
-    for glob, of_kind, of_who, name, _ in CLASSES:
-        if fnmatch.fnmatchcase(rule, glob) and of_kind in ("*", kind) and of_who in ("*", who):
+    for of_rule, of_mail, of_who, name, _ in CLASSES:
+        if fnmatch.fnmatchcase(rule, of_rule) and fnmatch.fnmatchcase(mail, of_mail) and of_who in ("*", who):
             return name
     if kind == "meta":
         reads = set(NAME.findall(rules[rule].get("text", ""))) - {rule}
@@ -106,7 +138,7 @@ def compare(rules, ours, theirs):
             row = table.setdefault(rule, {"kind": kind, "weir": 0, "sa": 0, "classes": collections.Counter(),
                                           "example": {}})
             row[who] += 1
-            row["classes"][class_of(rule, kind, who, differs, rules)] += 1
+            row["classes"][class_of(rule, kind, who, mail, differs, rules)] += 1
             row["example"].setdefault(who, mail)
     return kinds, table
 
