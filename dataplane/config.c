@@ -57,6 +57,7 @@ static const struct key keys[] = {
     { "smtp", "ports", VALUE_PORTS, PIPE(smtp_port), 0, 0, NULL, "25" },
     { "smtp", "starttls", VALUE_WORD, PIPE(smtp.starttls), 0, 0, "pass|strip|refuse", "pass" },
     { "smtp", "proxy_protocol", VALUE_BOOL, PIPE(smtp.has_proxy_header), 0, 0, "off|on", "off" },
+    { "scan", "client_relay", VALUE_BOOL, PIPE(smtp.tells_client), 0, 0, "off|on", "off" },
     { "tcp", "checksum", VALUE_WORD, PIPE(checksum), 0, 0, "verify|recompute", "verify" },
     { "caps", "flows", VALUE_U32, PIPE(flows_max), 16, 1 << 24, NULL, "65536" },
     { "caps", "half_open", VALUE_U32, PIPE(half_open_max), 8, 1 << 24, NULL, "16384" },

@@ -1,5 +1,6 @@
 #include "dataplane/tcp.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include <rte_mbuf.h>
@@ -135,7 +136,12 @@ open_session(struct pipeline *pl, struct flow *f)
 {
     f->smtp = slab_get(&pl->sessions);
     if (f->smtp) {
+        char address[INET6_ADDRSTRLEN];
         smtp_init(f->smtp, &pl->scanner, &pl->cfg->smtp);
+        if (pl->cfg->smtp.tells_client) {
+            flow_key_address(&f->key, f->client_is_first ? 0 : 1, address, sizeof(address));
+            smtp_peer(f->smtp, address);
+        }
         flow_to(pl, f, FLOW_OPEN);
         return true;
     }

@@ -18,6 +18,9 @@ enum {
     /* Octets of a path (RFC 5321: 256) with room for SMTPUTF8. Longer: COMMAND_SYNTAX, cut in records. */
     PATH_LEN_MAX = 512,
 
+    /* Octets of the name in HELO that rules see (RFC 5321 4.5.3.1.2: 255). Longer: cut. */
+    HELO_LEN_MAX = 255,
+
     /* Recipients whose address is recorded, and the octets for all of them. RCPT_CAP. */
     RCPT_RECORDED_MAX = 100,
     RCPT_TEXT_MAX = 4096,

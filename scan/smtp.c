@@ -146,6 +146,20 @@ command_reset(struct smtp_session *s, uint32_t cmd)
         smtp_drop_message(s);
 }
 
+static void
+command_hello(struct smtp_session *s, const struct command *c)
+{
+    struct span name = c->params;
+
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == ' ')
+            name.len = i;
+    }
+    s->helo_len = (uint8_t)(name.len < HELO_LEN_MAX ? name.len : HELO_LEN_MAX);
+    if (s->helo_len)
+        memcpy(s->helo, name.ptr, s->helo_len);
+}
+
 static bool
 command_run(struct smtp_session *s, const struct command *c, uint32_t cmd)
 {
@@ -161,6 +175,9 @@ command_run(struct smtp_session *s, const struct command *c, uint32_t cmd)
     case VERB_EHLO:
     case VERB_HELO:
     case VERB_LHLO:
+        command_hello(s, c);
+        command_reset(s, cmd);
+        return true;
     case VERB_RSET:
         command_reset(s, cmd);
         return true;
@@ -478,6 +495,15 @@ smtp_init(struct smtp_session *s, struct scanner *sc, const struct smtp_config *
     proxy_init(&s->proxy);
     smtp_to(s, cfg->has_proxy_header ? SMTP_PROXY : SMTP_COMMAND);
     owe(s, OWED_GREETING);
+}
+
+void
+smtp_peer(struct smtp_session *s, const char *address)
+{
+    size_t len = strnlen(address, sizeof(s->peer) - 1);
+
+    memcpy(s->peer, address, len);
+    s->peer[len] = '\0';
 }
 
 void

@@ -81,12 +81,17 @@ struct smtp_config {
     enum starttls_policy starttls;
     bool has_proxy_header; /* a PROXY v1 or v2 header comes first (required: else PROXY_BAD, and blind
                             * if that forwards) */
+    bool tells_client;     /* the client is told to messages as their first relay (message_client) */
 };
 
 struct smtp_session; /* smtp_session_size() octets of the caller's memory, aligned to 64 */
 
 size_t smtp_session_size(void);
 void smtp_init(struct smtp_session *s, struct scanner *sc, const struct smtp_config *cfg);
+
+/* The client's address as its packets have it, as text. After smtp_init; a PROXY header's or XCLIENT's goes before it.
+ * Only tells_client needs it. */
+void smtp_peer(struct smtp_session *s, const char *address);
 
 /* Frees the message in progress. */
 void smtp_fini(struct smtp_session *s);

@@ -68,9 +68,12 @@ struct smtp_session {
     struct body body;
     struct reply reply;
     struct proxy proxy;
+    char peer[PROXY_ADDRESS_SIZE]; /* smtp_peer */
     char address[PROXY_ADDRESS_SIZE];
     char address_asked[PROXY_ADDRESS_SIZE]; /* of an XCLIENT that is not answered */
     struct judgement judgement;
+    uint8_t helo_len;
+    uint8_t helo[HELO_LEN_MAX]; /* the last one said */
     struct line line;
     struct envelope envelope;
     uint8_t ring[PIPELINE_MAX];

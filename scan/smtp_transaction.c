@@ -135,6 +135,15 @@ smtp_pin_message(struct smtp_session *s)
     return true;
 }
 
+static void
+tell_client(struct smtp_session *s)
+{
+    const char *address = *s->address ? s->address : s->peer;
+
+    message_client(s->m, (struct span){(const uint8_t *)address, strlen(address)},
+                   (struct span){s->helo, s->helo_len});
+}
+
 bool
 smtp_begin_data(struct smtp_session *s, uint32_t cmd)
 {
@@ -146,6 +155,8 @@ smtp_begin_data(struct smtp_session *s, uint32_t cmd)
     s->fed_cmd = cmd;
     if (s->m == NULL)
         return true;
+    if (s->cfg->tells_client)
+        tell_client(s);
     message_mail(s->m, envelope_mail_path(&s->envelope));
     for (unsigned i = 0, n = envelope_rcpt_cnt(&s->envelope); i < n; i++)
         message_rcpt(s->m, envelope_rcpt_path(&s->envelope, i));

@@ -80,6 +80,7 @@ TEST(Config, ValuesOfEveryType)
     Reading r = read("[pair.3]\noutside = 0000:3b:00.0\ninside = same\n"
                      "[workers]\ncpus = 0, 2-4\nbusy = adaptive\n"
                      "[smtp]\nports = 25,587, 2525-2527\nstarttls = strip\nproxy_protocol = on\n"
+                     "[scan]\nclient_relay = on\n"
                      "[timeouts]\nstall = 7 s\nfragment = 500\nidle=2 min\nclosed = 250 ms\n"
                      "[verdict]\ntag = -1.25\ndrop = 12\nrefuse = off\nhostname = mx.example\n"
                      "[ambiguity]\nbare-lf = refuse\nnul = pass\n"
@@ -95,6 +96,7 @@ TEST(Config, ValuesOfEveryType)
         EXPECT_TRUE(p.smtp_port[port / 8] & (1 << (port % 8))) << port;
     EXPECT_EQ(p.smtp.starttls, STARTTLS_STRIP);
     EXPECT_TRUE(p.smtp.has_proxy_header);
+    EXPECT_TRUE(p.smtp.tells_client);
     EXPECT_EQ(p.stall_ms, 7000u);
     EXPECT_EQ(p.fragment_ms, 500u);
     EXPECT_EQ(p.idle_ms, 120000u);

@@ -120,6 +120,17 @@ message_rcpt(struct message *m, struct span path)
 }
 
 void
+message_client(struct message *m, struct span ip, struct span helo)
+{
+    assert(!m->has_ended && m->octets == 0);
+    trace_put(fake_trace, "client ");
+    trace_octets(fake_trace, ip.ptr, ip.len);
+    trace_put(fake_trace, " helo ");
+    trace_octets(fake_trace, helo.ptr, helo.len);
+    trace_put(fake_trace, "\n");
+}
+
+void
 message_feed(struct message *m, const uint8_t *octets, size_t len)
 {
     assert(!m->has_ended && len > 0);
@@ -220,6 +231,7 @@ drive_start(struct drive *d)
     d->s = (struct smtp_session *)aligned_alloc(64, smtp_session_size());
     memset(d->s, 0xa5, smtp_session_size());
     smtp_init(d->s, &d->sc, &d->cfg);
+    smtp_peer(d->s, "198.18.0.9");
 }
 
 static inline size_t

@@ -14,7 +14,7 @@ struct Step {
 
 struct Options {
     enum starttls_policy starttls = STARTTLS_PASS;
-    bool has_proxy = false;
+    bool has_proxy = false, tells_client = false;
     unsigned messages = 4;
     std::vector<std::pair<enum event, enum verdict>> actions;
 };
@@ -34,6 +34,7 @@ run(const Dialogue &dialogue, uint64_t rng)
     drive_init(&d, &t, rng);
     d.cfg.starttls = dialogue.options.starttls;
     d.cfg.has_proxy_header = dialogue.options.has_proxy;
+    d.cfg.tells_client = dialogue.options.tells_client;
     fake_max = dialogue.options.messages;
     for (const auto &a : dialogue.options.actions)
         d.sc.event_action[a.first] = a.second;
@@ -87,6 +88,16 @@ strip(enum starttls_policy p)
     Options o;
 
     o.starttls = p;
+    return o;
+}
+
+Options
+told(bool is_proxied)
+{
+    Options o;
+
+    o.has_proxy = is_proxied;
+    o.tells_client = true;
     return o;
 }
 
@@ -165,6 +176,8 @@ dialogues()
         {"http closed", with(EVENT_NOT_SMTP, VERDICT_CLOSE), {HELLO, {'C', "GET / HTTP/1.1\r\n\r\n"}}},
         {"proxy", proxied(), {{'C', "PROXY TCP4 192.0.2.1 192.0.2.2 1 25\r\nEHLO x\r\n"}, HELLO, EHLO_OK}},
         {"proxy missing", proxied(), {{'C', "EHLO x\r\n"}}},
+        {"client told", told(false), {HELLO, {'C', "EHLO a.test b\r\nHELO  c.test\r\n"}, {'S', "250 a\r\n250 c\r\n"}, MAIL, OK2, {'C', "DATA\r\n"}, {'S', "354 go\r\n"}, {'C', "x\r\n.\r\n"}}},
+        {"client told by a proxy", told(true), {{'C', "PROXY TCP4 192.0.2.1 192.0.2.2 1 25\r\n"}, HELLO, MAIL, OK2, {'C', "DATA\r\n"}, {'S', "354 go\r\n"}, {'C', "x\r\n.\r\n"}}},
         after("xclient", {{'C', "XCLIENT ADDR=IPV6:2001:db8::5 NAME=x\r\n"}, {'S', "220 mx\r\n"}, EHLO, EHLO_OK}),
         after("xclient refused", {{'C', "XCLIENT ADDR=192.0.2.5\r\n"}, {'S', "550 no\r\n"}}),
         after("bad lines", {{'C', "\r\nfoo\r\nXEXCH50 1 2\r\nno\rop\nNOOP\n"}, {'S', "500 a\r\n500 a\r\n500 a\r\n500 a\r\n250 a\r\n"}}, with(EVENT_BARE_CR_COMMAND, VERDICT_ACCEPT)),
@@ -350,6 +363,8 @@ TEST(Smtp, ClientAddress)
     expect("proxy missing", {"JUDGED close cause proxy-bad octets 0 n 0 passed 1"});
     expect("xclient", {"address 2001:db8::5 ", "xclient=1", "commands 4 replies 4"});
     expect("xclient refused", {"address  waiting"});
+    expect("client told", {"client 198.18.0.9 helo c.test\n"});
+    expect("client told by a proxy", {"client 192.0.2.1 helo \n"});
 }
 
 TEST(Smtp, CommandLineEvents)
