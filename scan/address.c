@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "scan/octet.h"
+
 /* One address of a list: offsets into the value. The angle brackets are left out of [angle, angle_end). */
 struct element {
     size_t start, end;
@@ -16,12 +18,6 @@ struct reader {
     /* Nothing of the kind is closed from here on: the sign is an ordinary octet. Keeps time linear. */
     bool no_quote, no_comment, no_angle;
 };
-
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
 
 /* Behind the quoted string that opens at i; i if it is never closed. */
 static size_t
@@ -146,7 +142,7 @@ tidy(uint8_t *p, size_t len)
 {
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
-        if (!is_space(p[i]))
+        if (!octet_is_space(p[i]))
             p[n++] = p[i];
         else if (n && p[n - 1] != ' ')
             p[n++] = ' ';
@@ -165,7 +161,7 @@ drop_spaces(uint8_t *p, size_t len)
 {
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
-        if (!is_space(p[i]))
+        if (!octet_is_space(p[i]))
             p[n++] = p[i];
     }
     return n;

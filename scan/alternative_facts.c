@@ -2,12 +2,7 @@
 
 #include <string.h>
 
-
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+#include "scan/octet.h"
 
 /* In UTF-8 a letter's first octet is one from 0xc3 on, but 0xe2 (punctuation, arrows, boxes). */
 static bool
@@ -90,7 +85,7 @@ alternative_facts_text(struct alternative_facts *f, bool is_html, const uint8_t 
     f->is_html = is_html;
     for (size_t i = 0; i < len; i++) {
         bool is_nbsp = f->has_c2 && octets[i] == 0xa0;
-        if (is_nbsp || is_space(octets[i])) {
+        if (is_nbsp || octet_is_space(octets[i])) {
             if (f->has_octets)
                 end_word(f);
             f->has_c2 = false;

@@ -2,17 +2,7 @@
 
 #include <string.h>
 
-static uint8_t
-lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-}
-
-static bool
-is_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9';
-}
+#include "scan/octet.h"
 
 static bool
 has_text(struct span s, size_t at, const char *text)
@@ -21,7 +11,7 @@ has_text(struct span s, size_t at, const char *text)
     if (at > s.len || s.len - at < len)
         return false;
     for (size_t i = 0; i < len; i++)
-        if (lower(s.ptr[at + i]) != (uint8_t)text[i])
+        if (octet_lower(s.ptr[at + i]) != (uint8_t)text[i])
             return false;
     return true;
 }
@@ -32,7 +22,7 @@ has_dotted_quad(struct span s, size_t at)
 {
     for (unsigned part = 0; part < 4; part++) {
         size_t start = at;
-        while (at < s.len && is_digit(s.ptr[at]))
+        while (at < s.len && octet_is_digit(s.ptr[at]))
             at++;
         if (at == start)
             return false;
@@ -136,7 +126,7 @@ anchor_facts_text(struct anchor_facts *f, struct span text)
     if (!f->has_domain && !f->is_ip)
         return;
     for (size_t i = 0; i < text.len; i++) {
-        if (lower(text.ptr[i]) != 'h' || !has_text(text, i, "https:"))
+        if (octet_lower(text.ptr[i]) != 'h' || !has_text(text, i, "https:"))
             continue;
         if (f->is_ip && !leads_to_ip(text, "https:"))
             f->has_ip_mismatch = true;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "scan/octet.h"
+
 enum {
     USER_LEN_MAX = 64,
     LABELS_MAX = 4,
@@ -24,30 +26,11 @@ body_emails_init(struct body_emails *e, body_emails_tld_fn is_tld, void *ctx)
     e->off[0] = 0;
 }
 
-static uint8_t
-lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-}
-
-static bool
-is_alnum(uint8_t c)
-{
-    c = lower(c);
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* RFC 5322's atext. */
 static bool
 is_atext(uint8_t c)
 {
-    return is_alnum(c) || (c && strchr("!#$%&'*+/=?^_`{|}~-", c));
+    return octet_is_alnum(c) || (c && strchr("!#$%&'*+/=?^_`{|}~-", c));
 }
 
 static bool
@@ -57,7 +40,7 @@ has_text(struct span s, size_t at, const char *text)
     if (at > s.len || s.len - at < len)
         return false;
     for (size_t i = 0; i < len; i++)
-        if (lower(s.ptr[at + i]) != (uint8_t)text[i])
+        if (octet_lower(s.ptr[at + i]) != (uint8_t)text[i])
             return false;
     return true;
 }
@@ -87,7 +70,7 @@ static size_t
 label_end(struct span s, size_t at)
 {
     size_t end = at;
-    while (end < s.len && (is_alnum(s.ptr[end]) || s.ptr[end] == '-'))
+    while (end < s.len && (octet_is_alnum(s.ptr[end]) || s.ptr[end] == '-'))
         end++;
     return end;
 }
@@ -106,7 +89,7 @@ host_end(const struct body_emails *e, struct span s, size_t at)
     size_t label = at;
     for (unsigned i = 0; i <= LABELS_MAX; i++) {
         size_t end = label_end(s, label);
-        bool has_next = end + 1 < s.len && s.ptr[end] == '.' && is_alnum(s.ptr[end + 1]);
+        bool has_next = end + 1 < s.len && s.ptr[end] == '.' && octet_is_alnum(s.ptr[end + 1]);
         if (!has_next) {
             struct span tld = { s.ptr + label, end - label };
             return i > 0 && tld.len && e->is_tld(e->ctx, tld) ? end : at;
@@ -151,7 +134,7 @@ keep(struct body_emails *e, struct span s)
     }
     uint8_t *to = e->text + e->off[e->cnt];
     for (size_t i = 0; i < s.len; i++)
-        to[i] = lower(s.ptr[i]);
+        to[i] = octet_lower(s.ptr[i]);
     for (unsigned i = 0; i < e->cnt; i++) {
         struct span have = body_email(e, i);
         if (have.len == s.len && !memcmp(have.ptr, to, s.len))
@@ -180,12 +163,12 @@ url_end(struct span s, size_t at)
     if (!has_text(s, i, "http"))
         return at;
     i += 4;
-    i += i < s.len && lower(s.ptr[i]) == 's';
+    i += i < s.len && octet_lower(s.ptr[i]) == 's';
     if (!has_text(s, i, "://"))
         return at;
     i += 3;
     size_t sign = 0;
-    for (size_t j = i; j < s.len && j <= i + URL_SIDE_MAX && !is_space(s.ptr[j]); j++) {
+    for (size_t j = i; j < s.len && j <= i + URL_SIDE_MAX && !octet_is_space(s.ptr[j]); j++) {
         if (s.ptr[j] == '@')
             sign = j + 1;
         else if (has_text(s, j, "%40"))
@@ -194,7 +177,7 @@ url_end(struct span s, size_t at)
     if (!sign)
         return at;
     size_t end = sign;
-    while (end < s.len && end < sign + URL_SIDE_MAX && !is_space(s.ptr[end]))
+    while (end < s.len && end < sign + URL_SIDE_MAX && !octet_is_space(s.ptr[end]))
         end++;
     return end;
 }
@@ -205,7 +188,7 @@ is_quoted(struct span s, size_t at)
 {
     static const char *const labels[] = { "fax", "facsi", "tel", "phone", "email", "e-mail", "mail", "-mail" };
     size_t i = at;
-    while (i < s.len && is_space(s.ptr[i]))
+    while (i < s.len && octet_is_space(s.ptr[i]))
         i++;
     if (i == at || i - at > QUOTE_BLANKS_MAX)
         return false;
@@ -213,7 +196,7 @@ is_quoted(struct span s, size_t at)
         if (has_text(s, i, labels[j]))
             return false;
     size_t word = i;
-    while (i < s.len && lower(s.ptr[i]) >= 'a' && lower(s.ptr[i]) <= 'z')
+    while (i < s.len && octet_lower(s.ptr[i]) >= 'a' && octet_lower(s.ptr[i]) <= 'z')
         i++;
     return i - word >= 2 && i - word <= QUOTE_WORD_MAX && i < s.len && s.ptr[i] == ':';
 }
@@ -239,7 +222,7 @@ body_emails_line(struct body_emails *e, struct span line)
         return;
     size_t from = 0;
     for (size_t i = 0; i < line.len;) {
-        uint8_t c = lower(line.ptr[i]);
+        uint8_t c = octet_lower(line.ptr[i]);
         size_t end = c == 'h' || c == '<' ? url_end(line, i) : i;
         if (end == i) {
             i++;

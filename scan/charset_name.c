@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "scan/charset_private.h"
+#include "scan/octet.h"
 
 /* What Encode::Alias takes, without "-", "_" and blanks. '^' first: only as the whole name, else
  * also behind a word boundary ("x-sjis"). '*' last: anything may follow. */
@@ -192,12 +193,6 @@ squash(struct span name, size_t i, char *out)
     *out = '\0';
 }
 
-static bool
-is_word(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
 const struct charset_codec *
 charset_find(const struct charset_set *set, struct span name)
 {
@@ -206,7 +201,7 @@ charset_find(const struct charset_set *set, struct span name)
     if (name.len > CHARSET_NAME_MAX)
         return NULL;
     for (size_t i = 0; i < name.len; i++) {
-        if (i && (is_word(name.ptr[i - 1]) || !is_word(name.ptr[i])))
+        if (i && (octet_is_word(name.ptr[i - 1]) || !octet_is_word(name.ptr[i])))
             continue; /* names are looked for at word boundaries */
         squash(name, i, squashed);
         const char *own = alias_name(squashed, i == 0);

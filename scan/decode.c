@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "scan/octet.h"
+
 /* clang-format off */
 enum { B_SKIP = 0x40, B_PAD = 0x41, B_JUNK = 0x42 }; /* any of these: >= 0x40 */
 #define J B_JUNK
@@ -101,15 +103,6 @@ base64_feed(struct decoder *d, const uint8_t *in, size_t len, uint8_t *out)
     return n;
 }
 
-static int
-hex_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static size_t
 qp_flush_blanks(struct decoder *d, uint8_t *out)
 {
@@ -170,7 +163,7 @@ qp_octet(struct decoder *d, uint8_t c, uint8_t *out)
         }
         return qp_again(d, c, out, qp_flush_blanks(d, out));
     case QP_ESCAPE:
-        if (hex_value(c) >= 0) {
+        if (octet_hex(c) >= 0) {
             d->first = c;
             d->qp = QP_HEX;
             return 0;
@@ -203,8 +196,8 @@ qp_octet(struct decoder *d, uint8_t c, uint8_t *out)
         return qp_again(d, c, out, n);
     }
     case QP_HEX:
-        if (hex_value(c) >= 0) {
-            out[0] = (uint8_t)(hex_value(d->first) << 4 | hex_value(c));
+        if (octet_hex(c) >= 0) {
+            out[0] = (uint8_t)(octet_hex(d->first) << 4 | octet_hex(c));
             d->qp = QP_TEXT;
             return 1;
         }

@@ -3,6 +3,8 @@
 #include <libxml/HTMLparser.h>
 #include <string.h>
 
+#include "scan/octet.h"
+
 enum {
     NAME_MAX_LEN = 8, /* the longest is "thetasym" */
     SLOTS = 1024,     /* 253 names: chains of about one */
@@ -124,19 +126,12 @@ read_number(const uint8_t *p, size_t len, bool is_last, uint32_t *code)
     return i + (i < len && p[i] == ';');
 }
 
-static bool
-is_alnum(uint8_t c)
-{
-    uint8_t low = c | 0x20;
-    return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9');
-}
-
 static size_t
 read_name(const uint8_t *p, size_t len, bool is_last, bool is_text, uint32_t *code)
 {
     size_t i = 1;
 
-    while (i < len && i <= NAME_MAX_LEN + 1 && is_alnum(p[i]))
+    while (i < len && i <= NAME_MAX_LEN + 1 && octet_is_alnum(p[i]))
         i++;
     *code = 0;
     if (i == len && !is_last && i <= NAME_MAX_LEN + 1)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "scan/eval_private.h"
+#include "scan/octet.h"
 #include "scan/suffix.h"
 
 struct span
@@ -65,12 +66,6 @@ eval_each_from(const struct eval_call *c, eval_address_fn fn, void *ctx)
     return false;
 }
 
-static bool
-is_blank(uint8_t o)
-{
-    return o == ' ' || (o >= '\t' && o <= '\r');
-}
-
 /* " for <user@host>;" in a Received value. */
 static struct span
 received_for(struct span v)
@@ -81,7 +76,7 @@ received_for(struct span v)
             continue;
         size_t start = i + 5, end;
         start += v.ptr[start] == '<';
-        for (end = start; end < v.len && !is_blank(v.ptr[end]); end++)
+        for (end = start; end < v.len && !octet_is_space(v.ptr[end]); end++)
             ;
         const uint8_t *stop = NULL;
         for (size_t j = start; j < end && !stop; j++)

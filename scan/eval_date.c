@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "scan/eval_header_private.h"
+#include "scan/octet.h"
 #include "scan/span_text.h"
 
 /* Octets of a text that are searched for a date; check_outlook_message_id looks into whole Received
@@ -44,7 +45,7 @@ normal_date(struct span text, char *out)
     out[len++] = ' ';
     for (size_t i = 0; i < text.len && len < DATE_LEN_MAX - 2; i++) {
         uint8_t c = text.ptr[i];
-        bool is_blank = span_is_space(c) || c == ',';
+        bool is_blank = octet_is_space(c) || c == ',';
 
         if (!is_blank)
             out[len++] = c == '\0' ? '?' : (char)c;
@@ -190,10 +191,9 @@ find_zone_name(const char *text)
     for (const char *p = text + 1; *p != '\0'; p++) {
         size_t len = strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
-        if (span_is_word_char((uint8_t)p[-1]) || len < 2 || len > 4 ||
-            span_is_word_char((uint8_t)p[len]))
+        if (octet_is_word((uint8_t)p[-1]) || len < 2 || len > 4 || octet_is_word((uint8_t)p[len]))
             continue;
-        if (strncmp(p + len, "-DST", 4) == 0 && !span_is_word_char((uint8_t)p[len + 4]))
+        if (strncmp(p + len, "-DST", 4) == 0 && !octet_is_word((uint8_t)p[len + 4]))
             return 0;
         for (unsigned i = 0; i < sizeof zones / sizeof zones[0]; i++) {
             if (strlen(zones[i].name) == len && memcmp(zones[i].name, p, len) == 0)
@@ -297,7 +297,7 @@ date_end(struct span s, size_t off)
     if (n == 0 || !pass_octet(s, &i, ' ') || s.len - i < 4)
         return 0;
     for (unsigned k = 0; k < 3; k++) {
-        if (span_is_space(s.ptr[i++]))
+        if (octet_is_space(s.ptr[i++]))
             return 0;
     }
     for (unsigned k = 0; k < 4; k++) {
@@ -307,7 +307,7 @@ date_end(struct span s, size_t off)
     }
     if (!pass_octet(s, &i, ' '))
         return 0;
-    for (start = i; i < s.len && !span_is_space(s.ptr[i]); i++)
+    for (start = i; i < s.len && !octet_is_space(s.ptr[i]); i++)
         ;
     return i > start ? i : 0;
 }
@@ -318,9 +318,9 @@ static bool
 find_received_date(struct span line, struct span *date)
 {
     for (size_t i = 0; i + 10 < line.len; i++) {
-        size_t end = span_is_space(line.ptr[i]) ? date_end(line, i + 2) : 0;
+        size_t end = octet_is_space(line.ptr[i]) ? date_end(line, i + 2) : 0;
 
-        if (end == 0 && span_is_space(line.ptr[i]))
+        if (end == 0 && octet_is_space(line.ptr[i]))
             end = date_end(line, i + 1);
         if (end > 0) {
             *date = (struct span){line.ptr + i, end - i};
@@ -340,13 +340,13 @@ is_local_line(struct span line)
         return true;
     for (struct span rest = line; span_find(rest, "from ", &off);) {
         const uint8_t *at = rest.ptr + off;
-        bool is_start = at == line.ptr || !span_is_word_char(at[-1]);
+        bool is_start = at == line.ptr || !octet_is_word(at[-1]);
         struct span name = span_from(rest, off + 5);
 
         rest = name;
         if (!is_start)
             continue;
-        if (span_starts(name, "localhost") && name.len > 9 && span_is_space(name.ptr[9]))
+        if (span_starts(name, "localhost") && name.len > 9 && octet_is_space(name.ptr[9]))
             return true;
         for (unsigned words = 0; words < 2; words++) {
             size_t len = span_word_len(name), hit;
@@ -356,8 +356,8 @@ is_local_line(struct span line)
                 break;
             next.len = span_word_len(next);
             if (span_find(next, "127.0.0.1", &hit) &&
-                (hit == 0 || !span_is_word_char(next.ptr[hit - 1])) &&
-                (hit + 9 == next.len || !span_is_word_char(next.ptr[hit + 9])))
+                (hit == 0 || !octet_is_word(next.ptr[hit - 1])) &&
+                (hit + 9 == next.len || !octet_is_word(next.ptr[hit + 9])))
                 return true;
             name = span_from(name, len + 1);
         }
@@ -378,7 +378,7 @@ static bool
 is_blank_line(struct span line)
 {
     for (size_t i = 0; i < line.len; i++) {
-        if (!span_is_space(line.ptr[i]))
+        if (!octet_is_space(line.ptr[i]))
             return false;
     }
     return true;

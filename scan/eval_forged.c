@@ -3,6 +3,7 @@
 
 #include "scan/eval_header_private.h"
 #include "scan/ip_text.h"
+#include "scan/octet.h"
 #include "scan/span_text.h"
 
 /* Octets of all Received fields that are looked at: 30 relays of 300 octets, twice over. */
@@ -19,7 +20,7 @@ squeeze(struct span value, struct squeezed *out)
 {
     out->len = 0;
     for (size_t i = 0; i < value.len && out->len < RECEIVED_TEXT_MAX; i++) {
-        uint8_t c = span_is_space(value.ptr[i]) ? ' ' : value.ptr[i];
+        uint8_t c = octet_is_space(value.ptr[i]) ? ' ' : value.ptr[i];
 
         if (c != ' ' || out->len == 0 || out->octets[out->len - 1] != ' ')
             out->octets[out->len++] = c;
@@ -130,7 +131,7 @@ has_hotmail_helo(struct span received)
 
             while (span_find(word, "hotmail.com", &off)) {
                 word = span_from(word, off + 11);
-                if (word.len == 0 || !span_is_word_char(word.ptr[0]))
+                if (word.len == 0 || !octet_is_word(word.ptr[0]))
                     return true;
             }
         }
@@ -146,7 +147,7 @@ is_from(const struct header_facts *f, const char *domain)
     size_t len = strlen(domain);
 
     return span_ends_nocase(from, domain) &&
-           (from.len == len || !span_is_word_char(from.ptr[from.len - len - 1]));
+           (from.len == len || !octet_is_word(from.ptr[from.len - len - 1]));
 }
 
 enum hotmail { HOTMAIL_FINE, HOTMAIL_FORGED, HOTMAIL_NONE };
@@ -228,7 +229,7 @@ is_yahoo_news(struct span by, struct span behind)
 
     for (size_t i = 0; i < name.len; i++) {
         dots += name.ptr[i] == '.';
-        if (name.ptr[i] == '.' ? i == 0 || i + 1 == name.len : !span_is_word_char(name.ptr[i]))
+        if (name.ptr[i] == '.' ? i == 0 || i + 1 == name.len : !octet_is_word(name.ptr[i]))
             return false;
     }
     if (dots != 1 || !span_ends(by, ".yahoo.com") || !span_starts(behind, " (") ||
@@ -239,7 +240,7 @@ is_yahoo_news(struct span by, struct span behind)
         return false;
     behind = span_from(behind, off + 1);
     behind = span_from(behind, span_starts(behind, " with ESMTP") ? 11 : 0);
-    return span_starts(behind, " id ") && behind.len > 4 && span_is_word_char(behind.ptr[4]);
+    return span_starts(behind, " id ") && behind.len > 4 && octet_is_word(behind.ptr[4]);
 }
 
 static bool
@@ -295,7 +296,7 @@ has_yahoo_mailer(struct span received)
         struct span tail = span_from(word, n + 19);
 
         if (n > 0 && span_starts(span_from(word, n), ".bulk.scd.yahoo.com") &&
-            (tail.len == 0 || !span_is_word_char(tail.ptr[0])))
+            (tail.len == 0 || !octet_is_word(tail.ptr[0])))
             return true;
     }
     return false;
@@ -332,7 +333,7 @@ static bool
 has_id_behind(struct span behind, const char *with)
 {
     return span_starts(behind, with) && behind.len > strlen(with) &&
-           !span_is_space(behind.ptr[strlen(with)]);
+           !octet_is_space(behind.ptr[strlen(with)]);
 }
 
 int32_t
@@ -385,7 +386,7 @@ is_juno_line(struct span line)
         if (!has_juno && !has_untd)
             return false;
         off = has_juno && (!has_untd || juno < untd) ? juno : untd;
-        is_domain = off == 0 || !span_is_word_char(rest.ptr[off - 1]);
+        is_domain = off == 0 || !octet_is_word(rest.ptr[off - 1]);
         rest = span_from(rest, off + 8);
     }
     for (size_t k = 0; k + 1 < rest.len; k++) {
@@ -437,9 +438,9 @@ has_aol_relay(struct span received)
     for (size_t i = 0; i + 10 <= received.len; i++) {
         struct span s = span_from(received, i);
 
-        if (span_starts_nocase(s, " rly-") && span_lower(s.ptr[5]) >= 'a' &&
-            span_lower(s.ptr[5]) <= 'z' && span_lower(s.ptr[6]) >= 'a' &&
-            span_lower(s.ptr[6]) <= 'z' && span_digits(s, 7) >= 2 && s.ptr[9] == '.')
+        if (span_starts_nocase(s, " rly-") && octet_lower(s.ptr[5]) >= 'a' &&
+            octet_lower(s.ptr[5]) <= 'z' && octet_lower(s.ptr[6]) >= 'a' &&
+            octet_lower(s.ptr[6]) <= 'z' && span_digits(s, 7) >= 2 && s.ptr[9] == '.')
             return true;
     }
     return false;

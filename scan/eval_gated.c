@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scan/eval_header_private.h"
+#include "scan/octet.h"
 #include "scan/span_text.h"
 
 /* The server of "from mail pickup service by p05.groups.msn.com". */
@@ -15,7 +16,7 @@ find_msn_server(struct span received, struct span *server)
     for (struct span rest = received; span_word_behind(&rest, key, server, &behind);) {
         if (server->len >= 18 && server->ptr[0] == 'p' && span_digits(*server, 1) == 2 &&
             span_starts(span_from(*server, 3), ".groups.msn.com") &&
-            (server->len == 18 || !span_is_word_char(server->ptr[18]))) {
+            (server->len == 18 || !octet_is_word(server->ptr[18]))) {
             server->len = 18;
             return true;
         }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "scan/eval_header_private.h"
+#include "scan/octet.h"
 #include "scan/span_text.h"
 
 enum {
@@ -87,8 +88,7 @@ eval_check_ratware_envelope_from(const struct header_facts *f, const struct eval
          i++) {
         struct span rest = span_from(from, i);
 
-        if (span_starts_span(rest, domain, true) &&
-            (i == 0 || !span_is_word_char(from.ptr[i - 1])) &&
+        if (span_starts_span(rest, domain, true) && (i == 0 || !octet_is_word(from.ptr[i - 1])) &&
             span_starts_span(span_from(rest, domain.len + 1), user, true) &&
             span_starts(span_from(rest, domain.len + 1 + user.len), "@"))
             return 1;

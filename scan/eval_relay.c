@@ -3,6 +3,7 @@
 
 #include "scan/eval_header_private.h"
 #include "scan/ip_text.h"
+#include "scan/octet.h"
 #include "scan/span_text.h"
 
 /* Octets of a host name that is compared; RFC 1035 allows 255. */
@@ -149,7 +150,7 @@ rough_domain(struct span name, struct host *out)
 
     name = span_cut(name, 0, HOST_LEN_MAX);
     for (size_t i = 0; i < name.len; i++) {
-        uint8_t c = span_lower(name.ptr[i]);
+        uint8_t c = octet_lower(name.ptr[i]);
 
         has_letter = has_letter || (c >= 'a' && c <= 'z');
         out->octets[i] = c;
@@ -177,12 +178,12 @@ is_domain(struct span s)
     const uint8_t *dot = s.len == 0 ? NULL : memrchr(s.ptr, '.', s.len);
     size_t at = dot == NULL ? 0 : (size_t)(dot - s.ptr);
 
-    if (at < 2 || at + 1 == s.len || !span_is_word_char(s.ptr[0]))
+    if (at < 2 || at + 1 == s.len || !octet_is_word(s.ptr[0]))
         return false;
     for (size_t i = 0; i < s.len; i++) {
         bool is_mark = i < at && (s.ptr[i] == '-' || s.ptr[i] == '.');
 
-        if (!span_is_word_char(s.ptr[i]) && i != at && !is_mark)
+        if (!octet_is_word(s.ptr[i]) && i != at && !is_mark)
             return false;
     }
     return true;
@@ -279,14 +280,14 @@ is_under(struct span name, struct span domain)
     if (name.len < domain.len || domain.len == 0 ||
         !span_starts_span(span_from(name, at), domain, false))
         return false;
-    return at == 0 || !span_is_word_char(name.ptr[at - 1]);
+    return at == 0 || !octet_is_word(name.ptr[at - 1]);
 }
 
 static bool
 has_word(struct span s, struct span word)
 {
     for (size_t i = 0; i + word.len <= s.len; i++) {
-        if ((i == 0 || !span_is_word_char(s.ptr[i - 1])) &&
+        if ((i == 0 || !octet_is_word(s.ptr[i - 1])) &&
             span_starts_span(span_from(s, i), word, true))
             return true;
     }
@@ -316,7 +317,7 @@ domain_of(const struct header_facts *f, struct span host, struct host *out)
 
     host = span_cut(host, 0, HOST_LEN_MAX);
     for (size_t i = 0; i < host.len; i++)
-        out->octets[i] = span_lower(host.ptr[i]);
+        out->octets[i] = octet_lower(host.ptr[i]);
     domain = f->registered_domain(f->ctx, (struct span){out->octets, host.len}, &is_valid);
     domain = span_cut(domain, 0, HOST_LEN_MAX);
     if (domain.len > 0)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "scan/eval_header_private.h"
+#include "scan/octet.h"
 #include "scan/span_text.h"
 
 /* The octets of a well-formed UTF-8 sequence at s (RFC 3629 4), 0 when it is none. */
@@ -55,7 +56,7 @@ count_octets(struct span s)
         n.high += c >= 0x80;
         n.del += c == 0x7f;
         n.sign += c == 0xa2 || c == 0xa3 || c == 0xae;
-        n.solid += !span_is_space(c);
+        n.solid += !octet_is_space(c);
     }
     return n;
 }
@@ -98,7 +99,7 @@ strip_prefixes(struct span s)
         if (!span_starts_nocase(s, marks[i]))
             continue;
         s = span_from(s, strlen(marks[i]));
-        while (s.len > 0 && span_is_space(s.ptr[0]))
+        while (s.len > 0 && octet_is_space(s.ptr[0]))
             s = span_from(s, 1);
         i = (unsigned)-1; /* from the first mark again */
     }
@@ -108,7 +109,7 @@ strip_prefixes(struct span s)
 static bool
 is_charset_char(uint8_t c)
 {
-    return span_is_word_char(c) || c == '-';
+    return octet_is_word(c) || c == '-';
 }
 
 /* An encoded word in a charset that has no lower case, or whose letters look like capitals. */
@@ -148,7 +149,7 @@ eval_subject_is_all_caps(const struct header_facts *f, const struct eval_args *a
     for (size_t i = 0; i < subject.len; i++) {
         uint8_t c = subject.ptr[i];
 
-        has_space = has_space || span_is_space(c);
+        has_space = has_space || octet_is_space(c);
         has_capital = has_capital || (c >= 'A' && c <= 'Z');
         if (c >= 'a' && c <= 'z')
             return 0;
@@ -160,8 +161,8 @@ eval_subject_is_all_caps(const struct header_facts *f, const struct eval_args *a
 static bool
 is_boundary(struct span s, size_t at)
 {
-    bool before = at > 0 && span_is_word_char(s.ptr[at - 1]);
-    bool behind = at < s.len && span_is_word_char(s.ptr[at]);
+    bool before = at > 0 && octet_is_word(s.ptr[at - 1]);
+    bool behind = at < s.len && octet_is_word(s.ptr[at]);
 
     return before != behind;
 }
@@ -199,15 +200,15 @@ is_reply_to_user(struct span s, struct span user)
     if (!span_starts_nocase(s, "re:") && !span_starts_nocase(s, "fw:"))
         return false;
     s = span_from(s, 3);
-    while (s.len > 0 && span_is_space(s.ptr[0]))
+    while (s.len > 0 && octet_is_space(s.ptr[0]))
         s = span_from(s, 1);
     if (is_user(s, user))
         return true;
-    while (word < s.len && span_is_word_char(s.ptr[word]))
+    while (word < s.len && octet_is_word(s.ptr[word]))
         word++;
-    if (word == 0 || word == s.len || !span_is_space(s.ptr[word]))
+    if (word == 0 || word == s.len || !octet_is_space(s.ptr[word]))
         return false;
-    for (s = span_from(s, word); s.len > 0 && span_is_space(s.ptr[0]);)
+    for (s = span_from(s, word); s.len > 0 && octet_is_space(s.ptr[0]);)
         s = span_from(s, 1);
     return is_user(s, user);
 }
@@ -218,9 +219,9 @@ is_addressed(struct span s, struct span user)
 {
     if (!span_starts_span(s, user, false))
         return false;
-    for (s = span_from(s, user.len); s.len > 0 && span_is_space(s.ptr[0]);)
+    for (s = span_from(s, user.len); s.len > 0 && octet_is_space(s.ptr[0]);)
         s = span_from(s, 1);
-    return s.len > 0 && is_mark(s.ptr[0]) && (s.len == 1 || span_is_space(s.ptr[1]));
+    return s.len > 0 && is_mark(s.ptr[0]) && (s.len == 1 || octet_is_space(s.ptr[1]));
 }
 
 /* ", user!" */
@@ -229,7 +230,7 @@ is_comma_user(struct span s, struct span user)
 {
     if (!span_starts(s, ","))
         return false;
-    for (s = span_from(s, 1); s.len > 0 && span_is_space(s.ptr[0]);)
+    for (s = span_from(s, 1); s.len > 0 && octet_is_space(s.ptr[0]);)
         s = span_from(s, 1);
     return s.len == user.len + 1 && span_starts_span(s, user, true) && is_mark(s.ptr[user.len]);
 }

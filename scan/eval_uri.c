@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "scan/eval_private.h"
+#include "scan/octet.h"
 #include "scan/url.h"
 
 static bool
@@ -71,12 +72,6 @@ is_shortener(const struct eval_call *c, struct span host)
     return false;
 }
 
-static bool
-is_word(uint8_t o)
-{
-    return (o >= '0' && o <= '9') || (o >= 'a' && o <= 'z') || (o >= 'A' && o <= 'Z') || o == '_';
-}
-
 /* Host and the rest of "http://user@host:port/rest", without "?.." and "#..". False: it is none. */
 static bool
 split(struct span url, struct span *host, struct span *rest)
@@ -113,7 +108,7 @@ is_short(const struct eval_call *c, struct span url)
         return false;
     bool has_path = false;
     for (size_t i = 0; i < rest.len && !has_path; i++)
-        has_path = is_word(rest.ptr[i]);
+        has_path = octet_is_word(rest.ptr[i]);
     unsigned dots = 0;
     size_t first = 0;
     for (size_t i = host.len; i-- > 0;)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "scan/octet.h"
+
 static bool
 is_blank(uint8_t c)
 {
@@ -12,12 +14,6 @@ static bool
 is_name(uint8_t c)
 {
     return c >= 33 && c <= 126 && c != ':';
-}
-
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 void
@@ -259,9 +255,9 @@ header_unfold(struct span value, uint8_t *out)
     const uint8_t *p = value.ptr;
     size_t i = 0, n = 0, end = value.len;
 
-    while (end > 0 && is_space(p[end - 1]))
+    while (end > 0 && octet_is_space(p[end - 1]))
         end--;
-    while (i < end && is_space(p[i]))
+    while (i < end && octet_is_space(p[i]))
         i++;
     while (i < end) {
         if (p[i] == '\r' && i + 1 < end && p[i + 1] == '\n') {

@@ -5,12 +5,7 @@
 
 #include "scan/entity.h"
 #include "scan/html_tag.h"
-
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+#include "scan/octet.h"
 
 /* ---- output ---- */
 
@@ -59,8 +54,8 @@ count_slowly(struct html *h, const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         h->facts.html_length += (p[i] & 0xc0) != 0x80;
-        h->space_ascii += is_space(p[i]) && p[i] != '\f';
-        h->space_wide += is_space(p[i]);
+        h->space_ascii += octet_is_space(p[i]) && p[i] != '\f';
+        h->space_wide += octet_is_space(p[i]);
         h->last3 = (h->last3 << 8 | p[i]) & 0xffffff;
         h->space_wide += p[i] >= 0x80 && is_wide_space(h->last3);
         h->has_wide |= p[i] >= 0xc4;
@@ -120,7 +115,7 @@ static bool
 is_word_ascii(uint8_t c)
 {
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == 0x7f ||
-           (c < ' ' && !is_space(c));
+           (c < ' ' && !octet_is_space(c));
 }
 
 /* No white space, no ASCII punctuation. `p` ends in a whole character. */
@@ -219,7 +214,7 @@ give_char(struct html *h, const uint8_t *p, size_t n)
 {
     tap(h, p, n);
     see_first(h, ends_in_word(h, p, n));
-    if (is_space(p[0])) {
+    if (octet_is_space(p[0])) {
         flush_acirc(h);
         if (!h->is_in_space)
             give_space(h);

@@ -1,4 +1,5 @@
 #include "scan/html_style.h"
+#include "scan/octet.h"
 
 #include <string.h>
 
@@ -88,18 +89,6 @@ html_style_setup(void)
 }
 
 static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static uint8_t
-lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
-static bool
 named(struct span v, uint32_t *rgb)
 {
     uint8_t low[NAME_LEN_MAX] = {0};
@@ -107,7 +96,7 @@ named(struct span v, uint32_t *rgb)
     if (!v.len || v.len >= NAME_LEN_MAX)
         return false;
     for (size_t i = 0; i < v.len; i++)
-        low[i] = lower(v.ptr[i]);
+        low[i] = octet_lower(v.ptr[i]);
     for (size_t k = slot_of(low); slot[k]; k = (k + 1) % SLOTS) {
         const struct color *c = &colors[slot[k] - 1];
         if (!memcmp(c->name, low, strlen(c->name) + 1)) {
@@ -116,15 +105,6 @@ named(struct span v, uint32_t *rgb)
         }
     }
     return false;
-}
-
-static int
-hex_value(uint8_t c)
-{
-    c = lower(c);
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 struct digits {
@@ -160,8 +140,8 @@ rgb_call(struct span v, struct digits *d)
 {
     size_t i = 0;
 
-    while (i + 4 <= v.len && (lower(v.ptr[i]) != 'r' || lower(v.ptr[i + 1]) != 'g' ||
-                              lower(v.ptr[i + 2]) != 'b' || v.ptr[i + 3] != '('))
+    while (i + 4 <= v.len && (octet_lower(v.ptr[i]) != 'r' || octet_lower(v.ptr[i + 1]) != 'g' ||
+                              octet_lower(v.ptr[i + 2]) != 'b' || v.ptr[i + 3] != '('))
         i++;
     if (i + 4 > v.len)
         return false;
@@ -182,7 +162,7 @@ rgb_call(struct span v, struct digits *d)
         add_number(d, is_percent ? (uint32_t)((double)n / 100 * 255) : n);
         if (k < 2 && (i == v.len || v.ptr[i++] != ','))
             return false;
-        while (i < v.len && is_space(v.ptr[i]) && (k < 2 || is_percent || v.ptr[i]))
+        while (i < v.len && octet_is_space(v.ptr[i]) && (k < 2 || is_percent || v.ptr[i]))
             i++;
     }
     return i < v.len && v.ptr[i] == ')';
@@ -194,9 +174,9 @@ html_color(struct span v)
     struct digits d = {{0}, 0};
     uint32_t rgb;
 
-    while (v.len && is_space(v.ptr[0]))
+    while (v.len && octet_is_space(v.ptr[0]))
         v.ptr++, v.len--;
-    while (v.len && is_space(v.ptr[v.len - 1]))
+    while (v.len && octet_is_space(v.ptr[v.len - 1]))
         v.len--;
     if (named(v, &rgb))
         return rgb;
@@ -205,7 +185,7 @@ html_color(struct span v)
             return HTML_COLOR_INVALID;
     } else {
         for (size_t i = 0; i < v.len; i++) {
-            int h = hex_value(v.ptr[i]);
+            int h = octet_hex(v.ptr[i]);
             if (h < 0 && v.ptr[i] != '#')
                 return HTML_COLOR_INVALID;
             if (h >= 0)

@@ -2,23 +2,7 @@
 
 #include <string.h>
 
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static uint8_t
-lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
-static bool
-is_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9';
-}
+#include "scan/octet.h"
 
 static bool
 is_word(struct span s, const char *word)
@@ -27,7 +11,7 @@ is_word(struct span s, const char *word)
     if (s.len != n)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (lower(s.ptr[i]) != (uint8_t)word[i])
+        if (octet_lower(s.ptr[i]) != (uint8_t)word[i])
             return false;
     return true;
 }
@@ -126,13 +110,13 @@ font_size(const struct html_styles *s, struct span v, int32_t old)
     size_t i = 0;
     int32_t n = 0;
 
-    while (i < v.len && is_space(v.ptr[i]))
+    while (i < v.len && octet_is_space(v.ptr[i]))
         i++;
     uint8_t sign = i < v.len ? v.ptr[i] : 0;
     i += sign == '+' || sign == '-';
-    if (i == v.len || !is_digit(v.ptr[i]))
+    if (i == v.len || !octet_is_digit(v.ptr[i]))
         return old;
-    for (; i < v.len && is_digit(v.ptr[i]); i++)
+    for (; i < v.len && octet_is_digit(v.ptr[i]); i++)
         n = n > SIZE_MAX_READ ? n : n * 10 + (v.ptr[i] - '0');
     if (sign == '+')
         return s->basefont + n;
@@ -148,7 +132,7 @@ css_rgb(struct span v)
     for (size_t i = 0, k = 0; i < v.len && k < 3; i++) {
         if (v.ptr[i] == ',')
             k++;
-        else if (is_digit(v.ptr[i]))
+        else if (octet_is_digit(v.ptr[i]))
             c[k] = c[k] > 255 ? 256 : c[k] * 10 + (v.ptr[i] - (uint32_t)'0');
     }
     for (unsigned k = 0; k < 3; k++)
@@ -174,11 +158,11 @@ without_important(struct span v)
 
     if (n < LEN + 1 || !is_word((struct span){v.ptr + n - LEN, LEN}, "important"))
         return v;
-    for (n -= LEN; n && is_space(v.ptr[n - 1]);)
+    for (n -= LEN; n && octet_is_space(v.ptr[n - 1]);)
         n--;
     if (!n || v.ptr[n - 1] != '!')
         return v;
-    for (n--; n && is_space(v.ptr[n - 1]);)
+    for (n--; n && octet_is_space(v.ptr[n - 1]);)
         n--;
     return (struct span){v.ptr, n};
 }
@@ -262,7 +246,7 @@ css_background(struct css *c, struct span v)
 static struct span
 trim_end(struct span v)
 {
-    while (v.len && is_space(v.ptr[v.len - 1]))
+    while (v.len && octet_is_space(v.ptr[v.len - 1]))
         v.len--;
     return v;
 }
@@ -275,7 +259,7 @@ css_value(struct span part, size_t from, bool *any)
     struct span v = {part.ptr + from, part.len - from};
     bool has_dot = false;
 
-    for (; v.len && is_space(v.ptr[0]); v.ptr++, v.len--)
+    for (; v.len && octet_is_space(v.ptr[0]); v.ptr++, v.len--)
         has_dot |= v.ptr[0] != '\n';
     v = trim_end(v);
     *any = v.len ? !memchr(v.ptr, '\n', v.len) : has_dot;
@@ -298,10 +282,10 @@ css_other(struct css *c, struct span part, size_t at)
     size_t i = at;
 
     while (i < part.len && (part.ptr[i] == '_' || part.ptr[i] == '-' ||
-                            (lower(part.ptr[i]) >= 'a' && lower(part.ptr[i]) <= 'z')))
+                            (octet_lower(part.ptr[i]) >= 'a' && octet_lower(part.ptr[i]) <= 'z')))
         i++;
     struct span name = {part.ptr + at, i - at};
-    while (i < part.len && is_space(part.ptr[i]))
+    while (i < part.len && octet_is_space(part.ptr[i]))
         i++;
     if (!name.len || i == part.len || part.ptr[i] != ':')
         return;
@@ -321,7 +305,7 @@ css_part(struct css *c, struct span part)
     size_t i = 0;
     bool any;
 
-    while (i < part.len && is_space(part.ptr[i]))
+    while (i < part.len && octet_is_space(part.ptr[i]))
         i++;
     bool is_bg = begins(part, i, "background-color:", true);
     if (is_bg || begins(part, i, "color:", true)) {
@@ -368,9 +352,9 @@ html_style_open(struct html_styles *s, enum html_tag tag, const struct html_styl
     if (tag == HTML_TAG_BASEFONT && a->size.ptr) {
         int32_t n = font_size(s, a->size, -1);
         size_t i = 0;
-        while (i < a->size.len && is_space(a->size.ptr[i]))
+        while (i < a->size.len && octet_is_space(a->size.ptr[i]))
             i++;
-        if (n >= 0 && i < a->size.len && is_digit(a->size.ptr[i])) {
+        if (n >= 0 && i < a->size.len && octet_is_digit(a->size.ptr[i])) {
             s->basefont = n;
             return true;
         }

@@ -2,29 +2,7 @@
 
 #include <string.h>
 
-static uint8_t
-lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static bool
-is_letter(uint8_t c)
-{
-    return lower(c) >= 'a' && lower(c) <= 'z';
-}
-
-static bool
-is_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9';
-}
+#include "scan/octet.h"
 
 /* Where `word` (lower case) begins in `s` from `from` on, any case; s.len: nowhere. */
 static size_t
@@ -33,7 +11,7 @@ find(struct span s, size_t from, const char *word)
     size_t n = strlen(word);
     for (size_t i = from; i + n <= s.len; i++) {
         size_t k = 0;
-        while (k < n && lower(s.ptr[i + k]) == (uint8_t)word[k])
+        while (k < n && octet_lower(s.ptr[i + k]) == (uint8_t)word[k])
             k++;
         if (k == n)
             return i;
@@ -235,7 +213,7 @@ base(struct html *h)
 static bool
 is_word(uint8_t c)
 {
-    return is_letter(c) || is_digit(c) || c == '_' || c >= 0x80;
+    return octet_is_word(c) || c >= 0x80;
 }
 
 /* Behind `word` as a whole word and blanks and '=', the last one; s.len: none. */
@@ -248,7 +226,7 @@ behind_equals(struct span s, const char *word, bool is_first)
         size_t k = i + strlen(word);
         if (i && is_word(s.ptr[i - 1]))
             continue;
-        while (k < s.len && is_space(s.ptr[k]))
+        while (k < s.len && octet_is_space(s.ptr[k]))
             k++;
         if (k == s.len || s.ptr[k] != '=')
             continue;
@@ -278,7 +256,7 @@ meta(struct html *h)
     size_t from = behind_equals(content, "charset", true);
     if (find(equiv, 0, "content-type") == equiv.len || from == content.len)
         return;
-    while (from < content.len && is_space(content.ptr[from]))
+    while (from < content.len && octet_is_space(content.ptr[from]))
         from++;
     from += from < content.len && (content.ptr[from] == '"' || content.ptr[from] == '\'');
     size_t n = strlen(f->charsets), room = sizeof f->charsets - 1;
@@ -349,10 +327,10 @@ enum face {
 static unsigned
 face_step(unsigned at, uint8_t c)
 {
-    bool is_quote = c == '"' || c == '\'', is_az = is_letter(c);
+    bool is_quote = c == '"' || c == '\'', is_az = octet_is_alpha(c);
     unsigned to = 0;
 
-    if (at & FACE_START && is_space(c))
+    if (at & FACE_START && octet_is_space(c))
         to |= FACE_START;
     if (at & FACE_START && (is_quote || c == '.'))
         to |= FACE_WORD;
@@ -362,7 +340,7 @@ face_step(unsigned at, uint8_t c)
         to |= FACE_IN;
     if (at & FACE_IN && is_az)
         to |= FACE_END;
-    if (at & FACE_END && is_digit(c))
+    if (at & FACE_END && octet_is_digit(c))
         to |= FACE_DIGIT;
     if (at & (FACE_END | FACE_DIGIT) && is_quote)
         to |= FACE_QUOTE;
@@ -370,7 +348,7 @@ face_step(unsigned at, uint8_t c)
         to |= c == ',' ? FACE_NEXT : 0u;
         to |= c == ';' ? FACE_SEMI : 0u;
     }
-    if (at & FACE_NEXT && is_space(c))
+    if (at & FACE_NEXT && octet_is_space(c))
         to |= FACE_NEXT;
     if (at & FACE_NEXT && is_quote)
         to |= FACE_NEXT_WORD;
@@ -400,7 +378,7 @@ extent(struct span v, double percent)
 
     if (v.len && v.ptr[v.len - 1] == '\n')
         v.len--;
-    for (; i < v.len && is_digit(v.ptr[i]); i++)
+    for (; i < v.len && octet_is_digit(v.ptr[i]); i++)
         n = n * 10 + (v.ptr[i] - '0');
     if (i && i + 1 == v.len && v.ptr[i] == '%')
         return n * percent;

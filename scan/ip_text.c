@@ -3,25 +3,14 @@
 #include <strings.h>
 
 #include "scan/ip_text.h"
+#include "scan/octet.h"
 
 enum { V6_GROUPS = 8, V6_LEN = 16, V4_LEN = 4 };
 
 static bool
-is_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool
 is_hex(uint8_t c)
 {
-    return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
-
-static bool
-is_word(uint8_t c)
-{
-    return is_digit(c) || c == '_' || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    return octet_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
 /* Octets that may not touch an IPv6 address: it would be longer. */
@@ -44,7 +33,7 @@ v4_len(struct span text, size_t off, uint8_t out[V4_LEN])
         if (k > 0 && (i == text.len || text.ptr[i++] != '.'))
             return 0;
         start = i;
-        while (i < text.len && i - start < 3 && is_digit(text.ptr[i]))
+        while (i < text.len && i - start < 3 && octet_is_digit(text.ptr[i]))
             value = value * 10 + (unsigned)(text.ptr[i++] - '0');
         if (i == start || value > 255 || (text.ptr[start] == '0' && i - start > 1))
             return 0;
@@ -56,7 +45,7 @@ v4_len(struct span text, size_t off, uint8_t out[V4_LEN])
 static unsigned
 hex_value(uint8_t c)
 {
-    return is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
+    return octet_is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
 }
 
 /* RFC 4291 2.2. `gap` is where "::" stands, for at least one group. */
@@ -151,9 +140,9 @@ address_len(struct span text, size_t off, uint8_t out[V6_LEN])
     uint8_t before = off > 0 ? text.ptr[off - 1] : ' ';
     size_t len;
 
-    if (!is_word(before) && before != ':') {
+    if (!octet_is_word(before) && before != ':') {
         len = v4_len(text, off, out + 12);
-        if (len > 0 && (off + len == text.len || !is_word(text.ptr[off + len]))) {
+        if (len > 0 && (off + len == text.len || !octet_is_word(text.ptr[off + len]))) {
             memcpy(out, mapped, sizeof mapped);
             return len;
         }

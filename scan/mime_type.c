@@ -2,25 +2,7 @@
 #include <string.h>
 
 #include "scan/mime_facts.h"
-
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static uint8_t
-lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-}
-
-static bool
-is_word(uint8_t c)
-{
-    c = lower(c);
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-}
+#include "scan/octet.h"
 
 static bool
 starts_with(struct span s, const char *lower_text)
@@ -29,7 +11,7 @@ starts_with(struct span s, const char *lower_text)
     if (s.len < len)
         return false;
     for (size_t i = 0; i < len; i++)
-        if (lower(s.ptr[i]) != (uint8_t)lower_text[i])
+        if (octet_lower(s.ptr[i]) != (uint8_t)lower_text[i])
             return false;
     return true;
 }
@@ -37,7 +19,7 @@ starts_with(struct span s, const char *lower_text)
 static bool
 is_text_word(struct span s)
 {
-    return starts_with(s, "text") && (s.len == 4 || !is_word(s.ptr[4]));
+    return starts_with(s, "text") && (s.len == 4 || !octet_is_word(s.ptr[4]));
 }
 
 static bool
@@ -62,7 +44,7 @@ is_dropped(uint8_t c)
 static struct span
 type_span(struct span v)
 {
-    while (v.len && is_space(v.ptr[0]))
+    while (v.len && octet_is_space(v.ptr[0]))
         v.ptr++, v.len--;
     const uint8_t *end = v.len ? memchr(v.ptr, ';', v.len) : NULL;
     if (end)
@@ -71,7 +53,7 @@ type_span(struct span v)
     if (!slash || slash == v.ptr)
         return v;
     size_t len = (size_t)(slash - v.ptr) + 1;
-    while (len < v.len && v.ptr[len] != '/' && !is_space(v.ptr[len]))
+    while (len < v.len && v.ptr[len] != '/' && !octet_is_space(v.ptr[len]))
         len++;
     v.len = len;
     return v;
@@ -86,7 +68,7 @@ mime_type_of(struct span value, char *out, size_t out_size)
     size_t len = 0;
     for (size_t i = 0; i < type.len && len + 1 < out_size; i++)
         if (!is_dropped(type.ptr[i]))
-            out[len++] = (char)lower(type.ptr[i]);
+            out[len++] = (char)octet_lower(type.ptr[i]);
     out[len] = '\0';
 }
 
@@ -94,7 +76,7 @@ mime_type_of(struct span value, char *out, size_t out_size)
 static struct span
 param_value(struct span v, size_t at)
 {
-    while (at < v.len && is_space(v.ptr[at]))
+    while (at < v.len && octet_is_space(v.ptr[at]))
         at++;
     if (at < v.len && (v.ptr[at] == '"' || v.ptr[at] == '\''))
         at++;
@@ -114,12 +96,12 @@ mime_type_param(struct span value, const char *name, struct span *out)
     for (size_t i = 0; i + name_len < value.len; i++) {
         if (!starts_with((struct span){ value.ptr + i, value.len - i }, name))
             continue;
-        bool is_start = !i || !is_word(value.ptr[i - 1]);
+        bool is_start = !i || !octet_is_word(value.ptr[i - 1]);
         bool is_filename = is_name && i >= 4 &&
-                           starts_with((struct span){ value.ptr + i - 4, 4 }, "file") &&
-                           (i == 4 || !is_word(value.ptr[i - 5]));
+                           starts_with((struct span){value.ptr + i - 4, 4}, "file") &&
+                           (i == 4 || !octet_is_word(value.ptr[i - 5]));
         size_t at = i + name_len;
-        while (at < value.len && is_space(value.ptr[at]))
+        while (at < value.len && octet_is_space(value.ptr[at]))
             at++;
         if ((is_start || is_filename) && at < value.len && value.ptr[at] == '=') {
             *out = param_value(value, at + 1);
@@ -135,7 +117,7 @@ mime_charset_is_caps(struct span charset)
     static const char *const caps[] = { "koi", "jp", "jis", "euc", "gb", "big5", "isoir",
                                         "cp1251", "windows-1251", "georgianps", "pt154", "tis" };
     for (size_t i = 0; i < charset.len; i++)
-        if (!is_word(charset.ptr[i]) && charset.ptr[i] != '-')
+        if (!octet_is_word(charset.ptr[i]) && charset.ptr[i] != '-')
             return false;
     for (size_t i = 0; i < charset.len; i++)
         for (size_t j = 0; j < sizeof(caps) / sizeof(caps[0]); j++)

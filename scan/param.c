@@ -2,26 +2,15 @@
 
 #include <string.h>
 
+#include "scan/octet.h"
 #include "scan/word.h"
-
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static uint8_t
-lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-}
 
 /* Behind blanks and comments at i. An open comment that is never closed is no comment. */
 static size_t
 skip_cfws(struct span v, size_t i)
 {
     while (i < v.len) {
-        if (is_space(v.ptr[i])) {
+        if (octet_is_space(v.ptr[i])) {
             i++;
             continue;
         }
@@ -57,7 +46,7 @@ param_token(struct span v, char *out, size_t out_size)
         }
         if (c == ';' || c == ',' || c == '(' || c == '"')
             break;
-        if (is_space(c)) {
+        if (octet_is_space(c)) {
             i = skip_cfws(v, i);
             if (i == v.len || v.ptr[i] != '/')
                 break;
@@ -67,7 +56,7 @@ param_token(struct span v, char *out, size_t out_size)
         if (c < 33 || c > 126)
             continue; /* as SpamAssassin: octets that cannot be meant are dropped */
         if (n + 1 < out_size)
-            out[n++] = (char)lower(c);
+            out[n++] = (char)octet_lower(c);
     }
     out[n] = '\0';
     return n;
@@ -122,7 +111,7 @@ copy_value(struct span v, size_t i, struct copy *c)
         return;
     }
     size_t end = skip_value(v, i);
-    while (end > i && is_space(v.ptr[end - 1]))
+    while (end > i && octet_is_space(v.ptr[end - 1]))
         end--;
     for (; i < end; i++) {
         if (v.ptr[i] != '\r' && v.ptr[i] != '\n')
@@ -136,13 +125,13 @@ name_at(struct span v, size_t i, const char *name)
 {
     size_t n = 0;
     for (; name[n]; n++) {
-        if (i + n >= v.len || lower(v.ptr[i + n]) != (uint8_t)name[n])
+        if (i + n >= v.len || octet_lower(v.ptr[i + n]) != (uint8_t)name[n])
             return 0;
     }
     if (i + n == v.len)
         return 0;
     uint8_t c = v.ptr[i + n];
-    return c == '=' || c == '*' || c == '(' || is_space(c) ? n : 0;
+    return c == '=' || c == '*' || c == '(' || octet_is_space(c) ? n : 0;
 }
 
 bool
@@ -222,15 +211,6 @@ collect(struct span v, const char *name, struct segment *segments)
     }
 }
 
-static int
-hex(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Undoes "%41" in place. */
 static size_t
 unescape(uint8_t *p, size_t len)
@@ -238,8 +218,8 @@ unescape(uint8_t *p, size_t len)
     size_t n = 0;
 
     for (size_t i = 0; i < len; i++) {
-        if (p[i] == '%' && len - i > 2 && hex(p[i + 1]) >= 0 && hex(p[i + 2]) >= 0) {
-            p[n++] = (uint8_t)(hex(p[i + 1]) << 4 | hex(p[i + 2]));
+        if (p[i] == '%' && len - i > 2 && octet_hex(p[i + 1]) >= 0 && octet_hex(p[i + 2]) >= 0) {
+            p[n++] = (uint8_t)(octet_hex(p[i + 1]) << 4 | octet_hex(p[i + 2]));
             i += 2;
         } else {
             p[n++] = p[i];
@@ -295,7 +275,7 @@ param_get_extended(struct span v, const char *name, uint8_t *out, size_t cap, si
 static bool
 is_word_octet(uint8_t c)
 {
-    c = lower(c);
+    c = octet_lower(c);
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
 }
 
@@ -306,11 +286,11 @@ get_loose(struct span v, const char *name, uint8_t *out, size_t cap, size_t *len
     for (size_t i = 0; i < v.len; i++) {
         size_t n = i && is_word_octet(v.ptr[i - 1]) ? 0 : name_at(v, i, name);
         size_t j = n ? i + n : v.len;
-        while (j < v.len && is_space(v.ptr[j]))
+        while (j < v.len && octet_is_space(v.ptr[j]))
             j++;
         if (j >= v.len || v.ptr[j] != '=')
             continue;
-        for (j++; j < v.len && is_space(v.ptr[j]);)
+        for (j++; j < v.len && octet_is_space(v.ptr[j]);)
             j++;
         struct copy c = {out, cap, 0};
         copy_value(v, j, &c);
@@ -332,7 +312,7 @@ param_get_any(struct span v, const char *name, uint8_t *out, size_t cap, size_t 
 static bool
 is_quote(uint8_t c)
 {
-    return c == '\'' || c == '"' || is_space(c);
+    return c == '\'' || c == '"' || octet_is_space(c);
 }
 
 size_t

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scan/ip_text.h"
+#include "scan/octet.h"
 #include "scan/received.h"
 #include "scan/received_private.h"
 
@@ -13,7 +14,7 @@ squeeze(struct span value, uint8_t *out, size_t cap, bool *is_capped)
     size_t len = 0;
 
     for (size_t i = 0; i < value.len; i++) {
-        uint8_t c = span_is_space(value.ptr[i]) ? ' ' : value.ptr[i];
+        uint8_t c = octet_is_space(value.ptr[i]) ? ' ' : value.ptr[i];
 
         if (c == ' ' && (len == 0 || out[len - 1] == ' '))
             continue;
@@ -128,7 +129,7 @@ put(struct relays *r, struct span s, bool is_stripped)
     }
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = s.ptr[i];
-        bool is_bad = span_is_space(c) || c == '\0' || strchr("#[]()<>|", c) != NULL;
+        bool is_bad = octet_is_space(c) || c == '\0' || strchr("#[]()<>|", c) != NULL;
 
         to[i] = is_stripped && is_bad ? '!' : c;
     }
@@ -140,11 +141,11 @@ put(struct relays *r, struct span s, bool is_stripped)
 static struct span
 strip_angles(struct span s)
 {
-    while (s.len > 0 && span_is_space(s.ptr[0]))
+    while (s.len > 0 && octet_is_space(s.ptr[0]))
         s = span_from(s, 1);
     while (s.len > 0 && s.ptr[0] == '<')
         s = span_from(s, 1);
-    while (s.len > 0 && span_is_space(s.ptr[s.len - 1]))
+    while (s.len > 0 && octet_is_space(s.ptr[s.len - 1]))
         s.len--;
     while (s.len > 0 && s.ptr[s.len - 1] == '>')
         s.len--;

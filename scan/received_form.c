@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scan/ip_text.h"
+#include "scan/octet.h"
 #include "scan/received_form_private.h"
 
 /* "1.2.3.4 ([1.2.3.4]) by webmail (IMP) with HTTP" */
@@ -310,7 +311,7 @@ form_name_ip(const struct shape *s, struct handover *h)
     if (s->first.len == 0 || !shape_is_group(s, 0, GROUP_NAME_IP) || g->has_port ||
         g->extra.len > 0)
         return RECEIVED_UNREAD;
-    while (by.len > 0 && !span_is_word_char(by.ptr[by.len - 1]))
+    while (by.len > 0 && !octet_is_word(by.ptr[by.len - 1]))
         by.len--;
     if (by.len == 0)
         return RECEIVED_UNREAD;

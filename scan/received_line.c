@@ -5,13 +5,14 @@
 #include <strings.h>
 
 #include "scan/ip_text.h"
+#include "scan/octet.h"
 #include "scan/received_private.h"
 
 /* The helo= clause's octets; "[1.2.3.4]" is not of them, so such a HELO comes from the shape. */
 static bool
 is_helo_char(uint8_t c)
 {
-    return c != '\0' && (span_is_word_char(c) || strchr("-.^+&:=?!@%*$\\/", c) != NULL);
+    return c != '\0' && (octet_is_word(c) || strchr("-.^+&:=?!@%*$\\/", c) != NULL);
 }
 
 static struct span
@@ -36,7 +37,7 @@ find_helo(struct span line, const char *key, struct span *helo)
 
         rest = span_from(rest, off + strlen(key));
         *helo = helo_run(rest);
-        if (helo->len > 0 && (at == line.ptr || !span_is_word_char(at[-1])))
+        if (helo->len > 0 && (at == line.ptr || !octet_is_word(at[-1])))
             return true;
     }
     return false;
@@ -103,7 +104,7 @@ read_envfrom(struct span line, struct handover *h)
             if (!span_starts_nocase(span_from(line, i), keys[k]))
                 continue;
             word.len = span_word_len(word);
-            while (word.len > 0 && !span_is_word_char(word.ptr[word.len - 1]))
+            while (word.len > 0 && !octet_is_word(word.ptr[word.len - 1]))
                 word.len--;
             if (word.len > 0) {
                 h->envfrom = word;
@@ -360,7 +361,7 @@ read_auth_product(struct span line, struct handover *h)
     if (span_find(line, " with Microsoft Exchange Server HTTP-DAV", &off)) {
         struct span rest = span_from(line, off + 40);
 
-        if (rest.len == 0 || !span_is_word_char(rest.ptr[0])) {
+        if (rest.len == 0 || !octet_is_word(rest.ptr[0])) {
             set_auth_text(h, "HTTP-DAV");
             return true;
         }

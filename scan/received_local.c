@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scan/ip_text.h"
+#include "scan/octet.h"
 #include "scan/received_private.h"
 
 /* "user@localhost", "localhost": the line's host is this one. */
@@ -48,7 +49,7 @@ is_short(const struct shape *s)
     if (is_clause) {
         struct span behind = span_from(word, span_word_len(word));
 
-        return span_starts(behind, " by") && (behind.len == 3 || !span_is_word_char(behind.ptr[3]));
+        return span_starts(behind, " by") && (behind.len == 3 || !octet_is_word(behind.ptr[3]));
     }
     return span_starts(rest, " id ") && word.len > 0 && span_word_len(word) == word.len;
 }
@@ -267,8 +268,8 @@ has_local_for(struct span line)
         const uint8_t *at = rest.ptr + off;
 
         rest = span_from(rest, off + 14);
-        if ((at == line.ptr || !span_is_word_char(at[-1])) &&
-            (rest.len == 0 || !span_is_word_char(rest.ptr[0])))
+        if ((at == line.ptr || !octet_is_word(at[-1])) &&
+            (rest.len == 0 || !octet_is_word(rest.ptr[0])))
             return true;
     }
     return false;

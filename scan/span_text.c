@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "scan/octet.h"
 #include "scan/span_text.h"
 
 struct span
@@ -81,24 +82,6 @@ span_word_behind(struct span *rest, const char *key, struct span *word, struct s
 }
 
 bool
-span_is_word_char(uint8_t c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-bool
-span_is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-uint8_t
-span_lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-}
-
-bool
 span_ends(struct span s, const char *suffix)
 {
     size_t len = strlen(suffix);
@@ -134,9 +117,9 @@ span_starts_span(struct span s, struct span prefix, bool is_nocase)
 struct span
 span_trim(struct span s)
 {
-    while (s.len > 0 && span_is_space(s.ptr[s.len - 1]))
+    while (s.len > 0 && octet_is_space(s.ptr[s.len - 1]))
         s.len--;
-    while (s.len > 0 && span_is_space(s.ptr[0]))
+    while (s.len > 0 && octet_is_space(s.ptr[0]))
         s = span_from(s, 1);
     return s;
 }

@@ -1,7 +1,7 @@
 /* span_text: the little questions that readers of header text ask of a span.
  *
  * Octets are compared as they are; `_nocase` folds ASCII letters only. A result span is a part of
- * the one asked. "Blank" is the octet 32, "space" any of 9..13 and 32.
+ * the one asked. "Blank" is the octet 32, "space" what octet.h calls so.
  *
  * Owns:    nothing.
  * Threads: any.
@@ -49,11 +49,6 @@ size_t span_digits(struct span s, size_t off);
 
 /* The next line of *rest, without its line feed; false when *rest is empty. */
 bool span_line(struct span *rest, struct span *line);
-
-/* Letters, digits, "_". */
-bool span_is_word_char(uint8_t c);
-bool span_is_space(uint8_t c);
-uint8_t span_lower(uint8_t c);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 /* check_stock_info: the labels of "label: value" lines that touts of shares write. Part of text_facts. */
 #include <string.h>
 
+#include "scan/octet.h"
 #include "scan/text_facts.h"
 
 /* What a label ends in, letters only. "?" is any letter or none; "^" at the start: the whole label. */
@@ -65,12 +66,6 @@ look_at_label(struct text_facts *f)
         }
 }
 
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 static void
 put_label(struct text_facts *f, uint8_t c)
 {
@@ -82,7 +77,7 @@ put_label(struct text_facts *f, uint8_t c)
         f->label[f->label_raw_len++] = c;
         f->label_len = f->label_raw_len;
     } else {
-        f->stock_is_long |= !is_space(c);
+        f->stock_is_long |= !octet_is_space(c);
     }
 }
 
@@ -91,7 +86,7 @@ put(struct text_facts *f, uint8_t c)
 {
     switch (f->stock) {
     case STOCK_LINE_START:
-        if (is_space(c))
+        if (octet_is_space(c))
             break;
         f->stock = c == ':' ? STOCK_REST : STOCK_LABEL;
         f->label_raw_len = 0;
@@ -103,7 +98,7 @@ put(struct text_facts *f, uint8_t c)
         put_label(f, c);
         break;
     case STOCK_VALUE:
-        if (is_space(c))
+        if (octet_is_space(c))
             break;
         look_at_label(f);
         f->stock = STOCK_REST;

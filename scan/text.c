@@ -5,11 +5,7 @@
 #include <emmintrin.h>
 #endif
 
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+#include "scan/octet.h"
 
 void
 lines_init(struct lines *l)
@@ -142,7 +138,7 @@ append_run(struct lines *l, struct span *in)
     if (room > in->len)
         room = in->len;
     size_t n = copy_words(l->buf + l->len, p, room);
-    while (n < room && (p[n] > ' ' || (p[n] && !is_space(p[n])))) {
+    while (n < room && (p[n] > ' ' || (p[n] && !octet_is_space(p[n])))) {
         l->buf[l->len + n] = p[n];
         n++;
     }
@@ -179,7 +175,7 @@ lines_next(struct lines *l, struct span *in, struct span *unit)
             l->buf[l->len++] = ' '; /* the common case */
             in->ptr += blank;
             in->len -= blank;
-        } else if (is_space(c)) {
+        } else if (octet_is_space(c)) {
             add_space(l, c);
             in->ptr++;
             in->len--;

@@ -2,14 +2,10 @@
 
 #include <string.h>
 
+#include "scan/octet.h"
+
 /* SpamAssassin looks at no mail shorter than this: one or two acronyms would decide. */
 enum { UPPERCASE_LEN_MIN = 200, VERTICAL_LEN_MIN = 6 };
-
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
 
 void
 text_facts_init(struct text_facts *f)
@@ -33,13 +29,13 @@ static bool
 has_inner_space(struct span s)
 {
     size_t i = 0;
-    while (i < s.len && is_space(s.ptr[i]))
+    while (i < s.len && octet_is_space(s.ptr[i]))
         i++;
-    while (i < s.len && !is_space(s.ptr[i]))
+    while (i < s.len && !octet_is_space(s.ptr[i]))
         i++;
     if (i == 0 || i == s.len)
         return false;
-    while (i < s.len && is_space(s.ptr[i]))
+    while (i < s.len && octet_is_space(s.ptr[i]))
         i++;
     return i < s.len;
 }
@@ -122,7 +118,7 @@ text_facts_chunk(struct text_facts *f, struct span chunk)
     bool is_blank = true, has_octets = false;
     for (size_t i = 0; i < chunk.len; i++) {
         has_octets = true;
-        is_blank &= is_space(chunk.ptr[i]);
+        is_blank &= octet_is_space(chunk.ptr[i]);
         if (chunk.ptr[i] != '\n')
             continue;
         f->lines_cnt++;

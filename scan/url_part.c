@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "scan/octet.h"
 #include "scan/url_private.h"
 
 void
@@ -26,19 +27,13 @@ url_put_span(struct url_buf *b, struct span s)
     url_put(b, s.ptr, s.len);
 }
 
-static uint8_t
-lower(uint8_t c)
-{
-    return (uint8_t)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-}
-
 bool
 url_begins(struct span s, const char *prefix)
 {
     size_t i = 0;
 
     for (; prefix[i]; i++) {
-        if (i >= s.len || lower(s.ptr[i]) != (uint8_t)prefix[i])
+        if (i >= s.len || octet_lower(s.ptr[i]) != (uint8_t)prefix[i])
             return false;
     }
     return true;
@@ -68,7 +63,7 @@ hex_digit(uint8_t c)
 {
     if (url_is_digit(c))
         return c - '0';
-    c = lower(c);
+    c = octet_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -138,7 +133,7 @@ entity_at(struct span s, size_t i, enum entity kind, uint8_t *octet)
 
     if (s.len - i < 4 || s.ptr[i + 1] != '#')
         return 0;
-    if (lower(s.ptr[at]) == 'x') {
+    if (octet_lower(s.ptr[at]) == 'x') {
         is_small_x = s.ptr[at] == 'x';
         base = 16;
         at++;
@@ -235,7 +230,7 @@ put_dotted_part(struct url_buf *b, struct span s, size_t *i)
 {
     size_t start = *i;
 
-    if (s.len - start > 2 && s.ptr[start] == '0' && lower(s.ptr[start + 1]) == 'x') {
+    if (s.len - start > 2 && s.ptr[start] == '0' && octet_lower(s.ptr[start + 1]) == 'x') {
         uint64_t value;
         bool is_big;
         *i = read_hex(s, start + 2, &value, &is_big);

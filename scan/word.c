@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "scan/header.h"
+#include "scan/octet.h"
 
 /* "=?charset?B?text?=" */
 struct word {
@@ -18,12 +19,6 @@ is_charset_octet(uint8_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '*' ||
            c == '_' || c == '-';
-}
-
-static bool
-is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 /* The word that starts at p. Linear over a value: no octet between two "?" is looked at more than
@@ -74,7 +69,7 @@ inner_pad(struct span text)
     size_t cnt = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        if (is_space(text.ptr[i]))
+        if (octet_is_space(text.ptr[i]))
             continue;
         if (digit(text.ptr[i]) < 0)
             return 63;
@@ -106,15 +101,6 @@ decode_base64(struct span text, uint8_t *out)
     return n;
 }
 
-static int
-hex(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static size_t
 decode_q(struct span text, uint8_t *out)
 {
@@ -122,9 +108,9 @@ decode_q(struct span text, uint8_t *out)
 
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.ptr[i];
-        if (c == '=' && text.len - i > 2 && hex(text.ptr[i + 1]) >= 0 &&
-            hex(text.ptr[i + 2]) >= 0) {
-            c = (uint8_t)(hex(text.ptr[i + 1]) << 4 | hex(text.ptr[i + 2]));
+        if (c == '=' && text.len - i > 2 && octet_hex(text.ptr[i + 1]) >= 0 &&
+            octet_hex(text.ptr[i + 2]) >= 0) {
+            c = (uint8_t)(octet_hex(text.ptr[i + 1]) << 4 | octet_hex(text.ptr[i + 2]));
             i += 2;
         } else if (c == '_') {
             c = ' ';
@@ -149,7 +135,7 @@ join_words(uint8_t *p, size_t len)
             continue;
         }
         size_t blank = i + w.len, end = blank;
-        while (end < len && is_space(p[end]))
+        while (end < len && octet_is_space(p[end]))
             end++;
         bool is_joined = end > blank && read_word(p + end, len - end, &next);
         size_t take = is_joined ? w.len : 1; /* not joined: a word may begin at its last octet */
