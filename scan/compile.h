@@ -59,10 +59,13 @@ struct compile_solo {
 
 void compile_solo(struct compile_solo *solo, size_t cnt, const struct compile_options *o);
 
+struct hs_expr_ext;
+
 /* Patterns that share a database; the match callback sees ids 0..cnt-1. */
 struct compile_set {
     const char *const *texts;
     const unsigned *flags;
+    const struct hs_expr_ext *const *exts; /* NULL, or by pattern: NULL, or where its match must end */
     unsigned cnt;
     bool is_stream;
     /* result */
