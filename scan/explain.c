@@ -8,8 +8,7 @@
 
 /* The octets that the rule's pattern matches in the unit; false: PCRE2 cannot say. */
 static bool
-find_match(const struct ruleset *rs, uint32_t rule, const struct match_unit *u, const uint8_t *octets, size_t *from,
-           size_t *to)
+find_match(const struct ruleset *rs, uint32_t rule, struct span unit, size_t *from, size_t *to)
 {
     const struct image_rule *r = &rs->view.rules[rule];
     int error;
@@ -17,7 +16,7 @@ find_match(const struct ruleset *rs, uint32_t rule, const struct match_unit *u, 
     pcre2_code *code = pcre2_compile((PCRE2_SPTR)(rs->view.strings + r->pattern_off), PCRE2_ZERO_TERMINATED,
                                      ruleset_pcre2_options(r->pattern_flags), &error, &off, NULL);
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-    bool is_found = code && data && pcre2_match(code, octets, u->len, 0, 0, data, NULL) >= 0;
+    bool is_found = code && data && pcre2_match(code, unit.ptr, unit.len, 0, 0, data, NULL) >= 0;
     if (is_found) {
         *from = pcre2_get_ovector_pointer(data)[0];
         *to = pcre2_get_ovector_pointer(data)[1];
@@ -41,6 +40,17 @@ target_name(const struct ruleset *rs, const struct match_unit *u, char *out, siz
     snprintf(out, size, "%s %s%s", names[u->target], t->name, parts[t->part]);
 }
 
+/* The octets [from, to) of `unit`, and a few around them. */
+static void
+show(struct explain_hit *hit, struct span unit, size_t from, size_t to)
+{
+    size_t begin = from > EXPLAIN_CONTEXT ? from - EXPLAIN_CONTEXT : 0;
+    size_t end = to + EXPLAIN_CONTEXT < unit.len ? to + EXPLAIN_CONTEXT : unit.len;
+    hit->excerpt_off = begin;
+    hit->excerpt.ptr = unit.ptr + begin;
+    hit->excerpt.len = end - begin < EXPLAIN_EXCERPT_MAX ? end - begin : EXPLAIN_EXCERPT_MAX;
+}
+
 void
 explain_match(const struct ruleset *rs, struct ruleset_thread *t, uint32_t rule, const struct match_unit *u,
               const uint8_t *octets)
@@ -49,17 +59,47 @@ explain_match(const struct ruleset *rs, struct ruleset_thread *t, uint32_t rule,
     size_t from = 0, to = 0;
     (void)t;
     target_name(rs, u, name, sizeof(name));
-    struct explain_hit hit = { .rule = rule, .target = name, .from = EXPLAIN_FROM_UNKNOWN };
+    struct explain_hit hit = { .rule = rule, .target = name, .from = EXPLAIN_FROM_UNKNOWN, .to = u->len };
     hit.unit_no = u->target > TARGET_MIMEHEADER ? u->no : 0;
     hit.confirmed = rs->view.rules[rule].flags & IMAGE_RULE_CONFIRMED ? EXPLAIN_CONFIRMED : EXPLAIN_NATIVE;
-    if (find_match(rs, rule, u, octets, &from, &to)) {
-        size_t begin = from > EXPLAIN_CONTEXT ? from - EXPLAIN_CONTEXT : 0;
-        size_t end = to + EXPLAIN_CONTEXT < u->len ? to + EXPLAIN_CONTEXT : u->len;
+    if (find_match(rs, rule, (struct span){ octets, u->len }, &from, &to)) {
         hit.from = from;
         hit.to = to;
-        hit.excerpt_off = begin;
-        hit.excerpt = (struct span){ octets + begin, end - begin < EXPLAIN_EXCERPT_MAX ? end - begin
-                                                                                       : EXPLAIN_EXCERPT_MAX };
+        show(&hit, (struct span){ octets, u->len }, from, to);
     }
     u->hits->explain->hit(u->hits->explain->owner, &hit);
+}
+
+void
+explain_stream(const struct ruleset *rs, uint32_t rule, enum target target, struct span piece, uint64_t off,
+               uint64_t to, struct explain *x)
+{
+    size_t from_in = 0, to_in = 0;
+    struct match_unit u = { .target = (uint16_t)target };
+    char name[128];
+    target_name(rs, &u, name, sizeof(name));
+    struct explain_hit hit = { .rule = rule, .target = name, .from = EXPLAIN_FROM_UNKNOWN, .to = to };
+    bool is_inside = to >= off && to - off <= piece.len; /* the match's last octet is at hand */
+    if (is_inside && find_match(rs, rule, piece, &from_in, &to_in) && off + to_in >= to) {
+        hit.from = off + from_in;
+        hit.to = off + to_in;
+    } else if (is_inside && piece.len) {
+        from_in = to_in = (size_t)(to - off);
+    } else {
+        piece.len = 0;
+    }
+    if (piece.len)
+        show(&hit, piece, from_in, to_in);
+    hit.excerpt_off += off;
+    x->hit(x->owner, &hit);
+}
+
+void
+explain_listed(const struct ruleset *rs, uint32_t rule, enum target target, uint32_t no, struct explain *x)
+{
+    struct match_unit u = { .target = (uint16_t)target, .no = no };
+    char name[128];
+    target_name(rs, &u, name, sizeof(name));
+    struct explain_hit hit = { .rule = rule, .target = name, .confirmed = EXPLAIN_COMPUTED };
+    x->hit(x->owner, &hit);
 }

@@ -41,6 +41,7 @@ enum explain_confirm {
 
 struct explain_hit {
     uint32_t rule;                  /* ruleset_rule_name() and its kin know the rest */
+    const char *detail;             /* NULL, or what more is known: the name of a hash signature */
     const char *target;             /* "body", "rawbody", "full", "uri", "header Subject:raw", "mimeheader X", .. */
     uint32_t unit_no;               /* which line, chunk, value or part of that target, from 0 */
     uint32_t part_no;               /* MIME leaf that it comes from, from 1; 0: none, or not known */

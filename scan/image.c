@@ -14,7 +14,6 @@
 #include "scan/expr.h"
 #include "scan/limits.h"
 #include "scan/list.h"
-#include "scan/signature.h"
 
 void *
 image_must(void *p)
@@ -370,6 +369,7 @@ build_rules(struct builder *b)
             .describe_off = add_string(b, r->describe),
             .score_milli = rule_score_milli(r),
             .flags = rule_is_sub(r) ? 0 : IMAGE_RULE_REPORTED,
+            .signature = r->is_signature && r->kind == RULE_ATTACHMENT ? 1 + r->signature_target : 0,
         };
         add_code(b, r, b->matchers[i], has_inner(b, i), &out);
         *image_built_rule(b, b->ids[i]) = out;
@@ -536,6 +536,8 @@ int
 image_build_with(struct rule_list *list, const struct image_options *options, image_price_fn *fn, void *owner,
                  void **image, size_t *len)
 {
+    if (options->signatures)
+        image_signatures(list, options->signatures);
     rule_list_finish(list);
     if (rule_list_errors(list))
         return -1;

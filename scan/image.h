@@ -37,8 +37,9 @@ struct image_options {
     /* Keep `__X` rules that no scored rule leads to; else they are left out. For tests that compare them. */
     bool keeps_unused;
 
-    /* Signatures of malware (signature.h), or NULL. */
-    struct signature_list *signatures;
+    /* Signatures of malware (signature.h), or NULL. Hashes become a table and one rule, MALWARE_HASH; each pattern a
+     * rule of its own name, with SIGNATURE_SCORE_MILLI unless the rules score that name. */
+    const struct signature_list *signatures;
 };
 
 /* What a rule costs, for people (`weirctl rules lint`). */

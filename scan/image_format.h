@@ -86,7 +86,7 @@ struct image_rule {
     uint32_t maxhits; /* of COUNTED */
     uint32_t code_off; /* instructions, not octets */
     uint32_t code_cnt; /* 0: set by a match */
-    uint32_t reserved;
+    uint32_t signature; /* 0; or 1 + enum signature_target: it counts only in parts of that type (match_findings) */
 };
 
 /* What rules of one kind look at, and what is known without a database. */

@@ -32,6 +32,7 @@ struct entry {
     uint32_t size;
     uint32_t hash;
     char *own; /* text, if it is to be freed */
+    struct hs_expr_ext *ext; /* NULL, or where a match must end */
 };
 
 struct entries {
@@ -110,6 +111,19 @@ is_always(const struct candidate *c)
     return c->all.how == SEARCH_ALWAYS || (c->has_clean && c->clean.how == SEARCH_ALWAYS);
 }
 
+/* A signature that says where its octets stand. */
+static struct hs_expr_ext *
+ext_of(const struct rule *r)
+{
+    if (!r->has_end)
+        return NULL;
+    struct hs_expr_ext *ext = image_must(calloc(1, sizeof(*ext)));
+    ext->flags = HS_EXT_FLAG_MIN_OFFSET | HS_EXT_FLAG_MAX_OFFSET;
+    ext->min_offset = r->end_min;
+    ext->max_offset = r->end_max;
+    return ext;
+}
+
 static void
 unit_entries(struct builder *b, const struct unit *u, struct entries *es)
 {
@@ -119,6 +133,8 @@ unit_entries(struct builder *b, const struct unit *u, struct entries *es)
         if (is_always(c))
             continue;
         add_plan(es, c, &c->all, c->has_clean ? UNITS_DIRTY : UNITS_ALL, hash);
+        if (b->list->rules[c->rule].has_end)
+            es->list[es->cnt - 1].ext = ext_of(&b->list->rules[c->rule]);
         if (c->has_clean)
             add_plan(es, c, &c->clean, UNITS_CLEAN, hash);
     }
@@ -188,11 +204,15 @@ fill_set(struct compile_set *set, const struct group *g, bool is_stream)
 {
     const char **texts = image_must(calloc(g->cnt, sizeof(*texts)));
     unsigned *flags = image_must(calloc(g->cnt, sizeof(*flags)));
+    const struct hs_expr_ext **exts = image_must(calloc(g->cnt, sizeof(*exts)));
     for (uint32_t i = 0; i < g->cnt; i++) {
         texts[i] = g->entries[i]->text;
         flags[i] = g->entries[i]->flags;
+        exts[i] = g->entries[i]->ext;
     }
-    *set = (struct compile_set){ .texts = texts, .flags = flags, .cnt = g->cnt, .is_stream = is_stream };
+    *set = (struct compile_set){
+        .texts = texts, .flags = flags, .exts = exts, .cnt = g->cnt, .is_stream = is_stream
+    };
 }
 
 static bool
@@ -331,10 +351,13 @@ image_groups(struct builder *b)
         free(sets[k].octets);
         free((void *)sets[k].texts);
         free((void *)sets[k].flags);
+        free((void *)sets[k].exts);
     }
     for (uint32_t i = 0; i < b->units_cnt; i++) {
-        for (uint32_t k = 0; k < es[i].cnt; k++)
+        for (uint32_t k = 0; k < es[i].cnt; k++) {
             free(es[i].list[k].own);
+            free(es[i].list[k].ext);
+        }
         free(es[i].list);
     }
     free(es);

@@ -1,4 +1,4 @@
-/* image_private: an image while it is built. Only for image.c, image_order.c, image_pattern.c and image_group.c. */
+/* image_private: an image while it is built. Only for image*.c. */
 #ifndef WEIR_SCAN_IMAGE_PRIVATE_H
 #define WEIR_SCAN_IMAGE_PRIVATE_H
 
@@ -9,6 +9,7 @@
 #include "scan/image.h"
 #include "scan/image_format.h"
 #include "scan/rule_list.h"
+#include "scan/signature.h"
 
 struct buffer {
     uint8_t *octets;
@@ -78,6 +79,10 @@ void image_append_u32(struct buffer *b, uint32_t value);
 
 /* The entry of SECTION_RULES, which is there. */
 struct image_rule *image_built_rule(struct builder *b, uint32_t id);
+
+/* image_signature.c: makes a rule of each pattern of the signatures: RULE_FULL for SIGNATURE_MAIL, else
+ * RULE_ATTACHMENT. Before everything else. */
+void image_signatures(struct rule_list *l, const struct signature_list *signatures);
 
 /* image_order.c: writes SECTION_ORDER, the rules with code so that each comes behind its operands. SECTION_RULES
  * and SECTION_CODE are there. Rules that depend on themselves are an error in the list. */

@@ -149,7 +149,8 @@ check_rules(struct checker *c)
         const struct image_rule *r = &rules[i];
         if (!is_string(c, r->name_off) || !is_string(c, r->describe_off) || !is_string(c, r->pattern_off) ||
             r->score_milli > RULE_SCORE_MAX_MILLI || r->score_milli < -RULE_SCORE_MAX_MILLI ||
-            r->flags & ~(unsigned)IMAGE_RULE_FLAGS || r->maxhits > UINT16_MAX || r->reserved ||
+            r->flags & ~(unsigned)IMAGE_RULE_FLAGS || r->maxhits > UINT16_MAX ||
+            r->signature > 1 + SIGNATURE_JAVA ||
             (r->flags & IMAGE_RULE_COUNTED && !(r->flags & IMAGE_RULE_CONFIRMED)) ||
             r->pattern_flags & ~(unsigned)(HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_MULTILINE))
             return bad(c, "a rule is malformed");

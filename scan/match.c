@@ -7,13 +7,18 @@
 #include <emmintrin.h>
 #endif
 
+#include "scan/explain.h"
 #include "scan/ruleset_private.h"
+#include "scan/signature.h"
 
 struct match_stream {
     const struct ruleset *rs;
     unsigned thread_idx;
     enum target target;
     hs_stream_t *stream;
+    uint64_t off; /* octets fed */
+    struct match_findings *found; /* NULL: not collected */
+    bool wants_only_signatures;
     struct match_stream *next;
 };
 
@@ -25,14 +30,33 @@ struct context {
     struct ruleset_thread *thread; /* NULL for streams, which have no candidates */
     const struct match_unit *unit;
     const uint8_t *octets;
+    const struct match_stream *stream; /* or NULL, and then unit is not */
+    size_t octets_len;                 /* of the stream's piece */
 };
+
+static void
+on_stream_match(struct context *c, uint32_t rule, uint64_t to)
+{
+    const struct match_stream *s = c->stream;
+    if (s->found && c->rs->view.rules[rule].signature) {
+        match_find(s->found, rule, to);
+        return;
+    }
+    if (s->wants_only_signatures || hits_get(c->hits, rule))
+        return;
+    hits_set(c->hits, rule);
+    if (c->hits->explain) {
+        struct span piece = { c->octets, c->octets_len };
+        explain_stream(c->rs, rule, s->target, piece, s->off, to, c->hits->explain);
+    }
+}
 
 static int
 on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
 {
     struct context *c = context;
     uint32_t rule = c->ids[id] & ~IMAGE_ID_CONFIRM;
-    (void)from, (void)to, (void)flags;
+    (void)from, (void)flags;
     if (c->ids[id] & IMAGE_ID_CONFIRM) {
         struct ruleset_thread *t = c->thread;
         if (!t->is_candidate[rule]) {
@@ -41,12 +65,16 @@ on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned f
         }
         return 0;
     }
+    if (c->stream) {
+        on_stream_match(c, rule, to);
+        return 0;
+    }
     if (hits_get(c->hits, rule))
         return 0;
-    if (c->unit && c->unit->is_subject && c->rs->view.rules[rule].flags & IMAGE_RULE_NOSUBJECT)
+    if (c->unit->is_subject && c->rs->view.rules[rule].flags & IMAGE_RULE_NOSUBJECT)
         return 0;
     hits_set(c->hits, rule);
-    if (c->hits->explain && c->unit)
+    if (c->hits->explain)
         explain_match(c->rs, c->thread, rule, c->unit, c->octets);
     return 0;
 }
@@ -106,11 +134,16 @@ match_header_targets(const struct ruleset *rs, enum target t, uint32_t *cnt)
     return rs->header_targets[t];
 }
 
+/* Rules that hit by the field's presence alone. */
 static void
-set_list(const struct ruleset *rs, uint32_t off, uint32_t cnt, struct hits *h)
+set_list(const struct ruleset *rs, uint32_t off, uint32_t cnt, enum target t, uint32_t no, struct hits *h)
 {
-    for (uint32_t i = 0; i < cnt; i++)
-        hits_set(h, rs->view.lists[off + i]);
+    for (uint32_t i = 0; i < cnt; i++) {
+        uint32_t rule = rs->view.lists[off + i];
+        if (h->explain && !hits_get(h, rule))
+            explain_listed(rs, rule, t, no, h->explain);
+        hits_set(h, rule);
+    }
 }
 
 bool
@@ -122,10 +155,10 @@ match_header(const struct ruleset *rs, unsigned thread_idx, enum target t, uint3
     bool is_good = true;
     if (!is_present) {
         /* What '' and the [if-unset] texts match was found out when the image was built. */
-        set_list(rs, target->image->absent_off, target->image->absent_cnt, h);
+        set_list(rs, target->image->absent_off, target->image->absent_cnt, t, idx, h);
         return true;
     }
-    set_list(rs, target->image->present_off, target->image->present_cnt, h);
+    set_list(rs, target->image->present_off, target->image->present_cnt, t, idx, h);
     if (len > UINT32_MAX)
         return false;
     struct match_unit u = { .rs = rs, .hits = h, .len = (uint32_t)len, .target = (uint16_t)t, .no = idx };
@@ -216,6 +249,39 @@ match_cancel(struct match_batch *b, const struct hits *h)
         b->octets_len = 0;
 }
 
+/* ---- signatures ---- */
+
+void
+match_find(struct match_findings *f, uint32_t rule, uint64_t to)
+{
+    for (unsigned i = 0; i < f->cnt; i++) {
+        if (f->list[i].rule == rule)
+            return;
+    }
+    if (f->cnt < MATCH_FINDINGS_MAX)
+        f->list[f->cnt++] = (struct match_finding){ (uint16_t)rule, to };
+}
+
+bool
+match_has_signatures(const struct ruleset *rs)
+{
+    return rs->has_signatures;
+}
+
+bool
+match_fits(const struct ruleset *rs, uint32_t rule, unsigned magic)
+{
+    uint32_t signature = rs->view.rules[rule].signature;
+    return !signature || signature_target_fits((enum signature_target)(signature - 1), (enum magic)magic);
+}
+
+void
+match_collect(struct match_stream *s, struct match_findings *f, bool wants_only_signatures)
+{
+    s->found = f;
+    s->wants_only_signatures = wants_only_signatures;
+}
+
 /* ---- streams ---- */
 
 struct match_stream *
@@ -247,12 +313,15 @@ static bool
 feed(struct match_stream *s, const uint8_t *octets, size_t len, struct hits *h)
 {
     hs_scratch_t *scratch = s->rs->threads[s->thread_idx].scratch;
-    struct context c = { .rs = s->rs, .ids = s->rs->targets[s->target].groups[0].ids, .hits = h };
+    struct context c = { .rs = s->rs, .ids = s->rs->targets[s->target].groups[0].ids, .hits = h, .stream = s };
     while (len > 0) {
         unsigned now = len < UINT32_MAX ? (unsigned)len : UINT32_MAX;
+        c.octets = octets;
+        c.octets_len = now;
         hs_error_t rc = hs_scan_stream(s->stream, (const char *)octets, now, 0, scratch, on_match, &c);
         if (rc != HS_SUCCESS && rc != HS_SCAN_TERMINATED)
             return false;
+        s->off += now;
         octets += now;
         len -= now;
     }
@@ -278,6 +347,9 @@ static void
 give_back(struct match_stream *s)
 {
     struct match_stream **free_list = &s->rs->threads[s->thread_idx].free_streams[s->target];
+    s->off = 0;
+    s->found = NULL;
+    s->wants_only_signatures = false;
     s->next = *free_list;
     *free_list = s;
 }
@@ -286,7 +358,7 @@ give_back(struct match_stream *s)
 static bool
 reset(struct match_stream *s, struct hits *h)
 {
-    struct context c = { .rs = s->rs, .ids = s->rs->targets[s->target].groups[0].ids, .hits = h };
+    struct context c = { .rs = s->rs, .ids = s->rs->targets[s->target].groups[0].ids, .hits = h, .stream = s };
     hs_error_t rc = h ? hs_reset_stream(s->stream, 0, s->rs->threads[s->thread_idx].scratch, on_match, &c)
                       : hs_reset_stream(s->stream, 0, NULL, NULL, NULL);
     if (rc == HS_SUCCESS || rc == HS_SCAN_TERMINATED) {

@@ -154,6 +154,30 @@ void match_run(struct match_batch *b, unsigned thread_idx);
 /* Takes the units of `h` out unmatched: its message is given up. */
 void match_cancel(struct match_batch *b, const struct hits *h);
 
+enum {
+    /* Signatures told of one part. Each is worth a refusal: of more the rest is not told. */
+    MATCH_FINDINGS_MAX = 16
+};
+
+/* Rules made from signatures that hit one part. Whether they count is known only at its end: by its type and, where
+ * an .fp line names it, by its hash. */
+struct match_findings {
+    unsigned cnt;
+    struct match_finding {
+        uint16_t rule;
+        uint64_t to; /* octets of the part, up to the end of the match */
+    } list[MATCH_FINDINGS_MAX];
+};
+
+/* Adds one, once a rule. */
+void match_find(struct match_findings *f, uint32_t rule, uint64_t to);
+
+/* False: no rule over attachments is made from a signature. */
+bool match_has_signatures(const struct ruleset *rs);
+
+/* False: rule `rule` is made from a signature that is not for parts of this type (enum magic). */
+bool match_fits(const struct ruleset *rs, uint32_t rule, unsigned magic);
+
 /* A stream over TARGET_FULL or TARGET_ATTACHMENT. open gives NULL when no rule wants the target or the
  * state cannot be had (*failed tells which). close ends it (end-anchored patterns match there). */
 struct match_stream;
@@ -161,6 +185,10 @@ struct match_stream *match_open(const struct ruleset *rs, unsigned thread_idx, e
                                 bool *failed);
 bool match_feed(struct match_stream *s, const uint8_t *octets, size_t len, struct hits *h);
 bool match_close(struct match_stream *s, struct hits *h);
+
+/* Until the stream is closed, rules made from signatures go to *f and not to the hits; other rules do not count
+ * when only signatures are wanted. */
+void match_collect(struct match_stream *s, struct match_findings *f, bool wants_only_signatures);
 
 /* Gives the stream back without looking at its end (an aborted message). NULL is allowed. */
 void match_abort(struct match_stream *s);

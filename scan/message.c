@@ -136,7 +136,9 @@ set_wants(struct message *m)
     m->wants.uri = match_wants(m->rs, TARGET_URI) || m->wants.evals;
     m->wants.body = match_wants(m->rs, TARGET_BODY) || m->wants.uri;
     m->wants.rawbody = match_wants(m->rs, TARGET_RAWBODY) || m->wants.evals;
+    m->wants.signatures = match_has_signatures(m->rs);
     m->wants.hashes = signatures ? signature_table_hashes(signatures) : 0;
+    m->wants.files = m->wants.hashes || m->wants.signatures || match_wants(m->rs, TARGET_ATTACHMENT);
 }
 
 /* The one freed last, whose pages are warm, before one that never was used. */

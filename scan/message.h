@@ -17,7 +17,9 @@
  *   mimeheader  the same of the header of each part
  *   attachment  a stream for each part that is not text, decoded, and for each member of an archive in it
  *               (archive.h); for text parts with a file name or the disposition attachment too, and for parts
- *               that could not be taken apart (caps, no boundary). Its hashes meet the signatures
+ *               that could not be taken apart (caps, no boundary)
+ *   signatures  (signature.h) over every part and member, text too; held against its type at its end, and dropped
+ *               when an .fp line names it or the archive that it is in
  *   rawbody     chunks of each text or message part, decoded (text.h)
  *   body        the Subject, then the lines (text.h) of text parts: in UTF-8 (charset.h), HTML rendered (html.h)
  *   uri         every URL of lines and links once, as it came and canonical (url.h)

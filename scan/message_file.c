@@ -2,32 +2,107 @@
  * the signatures, and what their names and types say of them. */
 #include <string.h>
 
+#include "scan/explain.h"
 #include "scan/message_private.h"
 #include "scan/signature.h"
 
-static struct match_stream *
-open_stream(struct message *m)
+/* ---- a file: its octets, type and hashes, and the signatures that hit it ---- */
+
+static void
+file_open(struct message *m, struct file *f, bool is_text)
 {
     bool failed = false;
-    struct match_stream *s = match_open(m->rs, m->sc->thread_idx, TARGET_ATTACHMENT, &failed);
 
+    f->is_open = true;
+    attachment_init(&f->what, m->wants.hashes);
+    f->found.cnt = f->sure.cnt = 0;
+    f->signature = SIGNATURE_NONE;
+    f->stream = NULL;
+    if (is_text && !m->wants.signatures)
+        return;
+    f->stream = match_open(m->rs, m->sc->thread_idx, TARGET_ATTACHMENT, &failed);
     message_check(m, !failed);
-    return s;
+    if (f->stream)
+        match_collect(f->stream, &f->found, is_text);
 }
 
 static void
-feed_stream(struct message *m, struct match_stream *s, struct span octets)
+file_feed(struct message *m, struct file *f, struct span octets)
 {
-    if (s && octets.len)
-        message_check(m, match_feed(s, octets.ptr, octets.len, &m->hits));
+    attachment_feed(&f->what, octets.ptr, octets.len);
+    if (f->stream && octets.len)
+        message_check(m, match_feed(f->stream, octets.ptr, octets.len, &m->hits));
+}
+
+static int64_t
+look_up(const struct message *m, const struct attachment *a)
+{
+    const void *signatures = ruleset_signatures(m->rs);
+
+    if (!signatures || !a->len)
+        return SIGNATURE_NONE;
+    return signature_table_find(signatures, a->hashes & ATTACHMENT_MD5 ? a->md5 : NULL,
+                                a->hashes & ATTACHMENT_SHA1 ? a->sha1 : NULL,
+                                a->hashes & ATTACHMENT_SHA256 ? a->sha256 : NULL, a->len);
+}
+
+/* What hit the file is held against what the file is; what is left is sure. A file that an .fp line names is clean,
+ * with all that is in it. */
+static void
+file_close(struct message *m, struct file *f)
+{
+    if (f->stream)
+        message_check(m, match_close(f->stream, &m->hits));
+    f->stream = NULL;
+    f->is_open = false;
+    attachment_end(&f->what);
+    int64_t signature = look_up(m, &f->what);
+    if (signature == SIGNATURE_ALLOWED) {
+        f->sure.cnt = 0;
+        return;
+    }
+    for (unsigned i = 0; i < f->found.cnt; i++) {
+        if (match_fits(m->rs, f->found.list[i].rule, f->what.magic))
+            match_find(&f->sure, f->found.list[i].rule, f->found.list[i].to);
+    }
+    if (signature >= 0) {
+        f->signature = signature;
+        match_find(&f->sure, ruleset_signature_rule(m->rs), f->what.len);
+    }
+}
+
+/* The member of an archive is over: what is sure of it is found in the archive. */
+static void
+hand_up(struct file *outer, const struct file *member)
+{
+    for (unsigned i = 0; i < member->sure.cnt; i++)
+        match_find(&outer->sure, member->sure.list[i].rule, member->sure.list[i].to);
+    if (member->sure.cnt && member->signature >= 0)
+        outer->signature = member->signature;
 }
 
 static void
-close_stream(struct message *m, struct match_stream **s)
+explain(const struct message *m, const struct file *f, const struct match_finding *finding)
 {
-    if (*s)
-        message_check(m, match_close(*s, &m->hits));
-    *s = NULL;
+    struct explain_hit hit = {.rule = finding->rule, .target = "attachment", .to = finding->to};
+
+    if (finding->rule == ruleset_signature_rule(m->rs)) {
+        hit.detail = signature_table_name(ruleset_signatures(m->rs), (uint32_t)f->signature);
+        hit.confirmed = EXPLAIN_COMPUTED;
+    } else {
+        hit.from = EXPLAIN_FROM_UNKNOWN;
+    }
+    m->hits.explain->hit(m->hits.explain->owner, &hit);
+}
+
+static void
+tell(struct message *m, const struct file *f)
+{
+    for (unsigned i = 0; i < f->sure.cnt; i++) {
+        if (m->hits.explain && !hits_get(&m->hits, f->sure.list[i].rule))
+            explain(m, f, &f->sure.list[i]);
+        hits_set(&m->hits, f->sure.list[i].rule);
+    }
 }
 
 /* ---- archives ---- */
@@ -74,10 +149,19 @@ member_begin(struct message *m, struct lane *l, const struct archive_item *item)
 
     attachment_init(&name, 0);
     attachment_name(&name, item->member.name);
+    if (item->member.is_read)
+        file_open(m, &l->files[item->depth], false);
     if (name.flags & (ATTACHMENT_DOUBLE_EXTENSION | ATTACHMENT_NAME_BIDI))
         message_event(m, EVENT_ATTACHMENT_NAME);
-    if (item->member.is_read)
-        l->members[item->depth - 1] = open_stream(m);
+}
+
+static void
+member_end(struct message *m, struct lane *l, unsigned depth)
+{
+    if (!l->files[depth].is_open)
+        return;
+    file_close(m, &l->files[depth]);
+    hand_up(&l->files[depth - 1], &l->files[depth]);
 }
 
 static void
@@ -93,10 +177,11 @@ walk_archive(struct message *m, struct lane *l)
             member_begin(m, l, &item);
             break;
         case ARCHIVE_DATA:
-            feed_stream(m, l->members[item.depth - 1], item.data);
+            if (l->files[item.depth].is_open)
+                file_feed(m, &l->files[item.depth], item.data);
             break;
         case ARCHIVE_END:
-            close_stream(m, &l->members[item.depth - 1]);
+            member_end(m, l, item.depth);
             break;
         case ARCHIVE_FLAG:
             break; /* all of them at the end */
@@ -119,53 +204,41 @@ archive_over(struct message *m, struct lane *l)
 void
 file_begin(struct message *m, struct lane *l, const struct mime_part *p)
 {
-    l->attachment = open_stream(m);
     l->archive = NULL;
-    memset(l->members, 0, sizeof(l->members));
-    attachment_init(&l->file, m->wants.hashes);
+    for (unsigned i = 1; i <= ARCHIVE_DEPTH_MAX; i++)
+        l->files[i].is_open = false;
+    file_open(m, &l->files[0], l->is_text_file);
     if (p->name_len)
-        attachment_name(&l->file, (struct span){(const uint8_t *)p->name, p->name_len});
+        attachment_name(&l->files[0].what, (struct span){(const uint8_t *)p->name, p->name_len});
 }
 
 void
 file_octets(struct message *m, struct lane *l, struct span octets)
 {
-    if (l->file.len == 0 && may_be_archive(&l->file, octets)) {
+    if (l->files[0].what.len == 0 && may_be_archive(&l->files[0].what, octets)) {
         l->archive = archive_take(pool_of(m)->archives);
         if (!l->archive)
             message_event(m, EVENT_ARCHIVE_CAP);
     }
-    attachment_feed(&l->file, octets.ptr, octets.len);
-    feed_stream(m, l->attachment, octets);
+    file_feed(m, &l->files[0], octets);
     if (l->archive) {
         archive_feed(l->archive, octets.ptr, octets.len);
         walk_archive(m, l);
     }
 }
 
-static void
-look_up(struct message *m, const struct attachment *file)
-{
-    const void *signatures = ruleset_signatures(m->rs);
-    const uint8_t *md5 = file->hashes & ATTACHMENT_MD5 ? file->md5 : NULL;
-    const uint8_t *sha1 = file->hashes & ATTACHMENT_SHA1 ? file->sha1 : NULL;
-    const uint8_t *sha256 = file->hashes & ATTACHMENT_SHA256 ? file->sha256 : NULL;
-
-    if (signatures && signature_table_find(signatures, md5, sha1, sha256, file->len) >= 0)
-        hits_set(&m->hits, ruleset_signature_rule(m->rs));
-}
-
 void
 file_end(struct message *m, struct lane *l)
 {
-    close_stream(m, &l->attachment);
+    struct file *f = &l->files[0];
+
     if (l->archive)
         archive_over(m, l);
-    attachment_end(&l->file);
-    if (l->file.flags & (ATTACHMENT_DOUBLE_EXTENSION | ATTACHMENT_NAME_BIDI | ATTACHMENT_NAME_PADDED |
+    file_close(m, f);
+    if (f->what.flags & (ATTACHMENT_DOUBLE_EXTENSION | ATTACHMENT_NAME_BIDI | ATTACHMENT_NAME_PADDED |
                          ATTACHMENT_MISMATCH))
         message_event(m, EVENT_ATTACHMENT_NAME);
-    look_up(m, &l->file);
+    tell(m, f);
     l->is_file = false;
 }
 
@@ -174,9 +247,10 @@ file_abort(struct lane *l)
 {
     if (!l->is_file)
         return;
-    match_abort(l->attachment);
-    for (unsigned i = 0; i < ARCHIVE_DEPTH_MAX; i++)
-        match_abort(l->members[i]);
+    for (unsigned i = 0; i <= ARCHIVE_DEPTH_MAX; i++) {
+        if (l->files[i].is_open)
+            match_abort(l->files[i].stream);
+    }
     if (l->archive)
         archive_give(l->archive);
     l->archive = NULL;

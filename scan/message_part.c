@@ -68,7 +68,6 @@ lane_init(struct message *m, unsigned idx, unsigned depth)
 {
     struct lane *l = &m->lanes[idx];
 
-    l->attachment = NULL;
     l->archive = NULL;
     l->is_body = l->is_html = l->is_rawbody = l->is_message = l->is_file = l->is_picture = l->is_preamble = false;
     l->depth = depth;
@@ -76,7 +75,8 @@ lane_init(struct message *m, unsigned idx, unsigned depth)
 }
 
 /* Where the leaf goes: SpamAssassin's rules for body and rawbody; what is neither is a file. What could not be
- * taken apart is both, as it is not known what a mail client makes of it. */
+ * taken apart is both, as it is not known what a mail client makes of it. Malware may call itself text: signatures,
+ * and the members of archives, are looked for in every part. */
 static void
 route(struct message *m, struct lane *l, const struct mime_part *p)
 {
@@ -88,7 +88,8 @@ route(struct message *m, struct lane *l, const struct mime_part *p)
     l->is_html = is_html;
     l->is_body = m->wants.body && is_text && (is_html || (!is_calendar && !is_vcard));
     l->is_rawbody = m->wants.rawbody && !is_calendar && (is_text || starts_with(p->type, "message/"));
-    l->is_file = m->rs && (!is_text || is_calendar || is_vcard || p->is_attachment || !p->is_typed);
+    l->is_text_file = is_text && !is_calendar && !is_vcard && !p->is_attachment && p->is_typed;
+    l->is_file = m->rs && (!l->is_text_file || m->wants.files);
 }
 
 /* What stands before a multipart's first delimiter is gathered, and is a text part if that delimiter never comes or

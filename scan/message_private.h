@@ -59,20 +59,29 @@ struct field_ref {
     uint16_t name_len;
 };
 
+/* Decoded octets that are a file: a part, or a member of an archive. */
+struct file {
+    bool is_open;
+    struct match_stream *stream;
+    struct attachment what;
+    struct match_findings found; /* signatures that hit it, not yet held against its type */
+    struct match_findings sure;  /* those of members that are over */
+    int64_t signature;           /* the hash signature among `sure`; SIGNATURE_NONE */
+};
+
 /* One struct mime and what becomes of its open leaf. Lane i + 1 walks the decoded message that is the
  * open leaf of lane i. */
 struct lane {
-    struct match_stream *attachment;
-    struct match_stream *members[ARCHIVE_DEPTH_MAX]; /* of an archive, by depth - 1 */
     struct archive *archive;
     bool is_body, is_html, is_rawbody, is_message, is_file, is_picture;
+    bool is_text_file; /* of is_file: a text, in which signatures and archives alone are looked for */
     bool is_preamble;        /* it is not known yet whether it is seen: it lies in the window */
     bool is_nested_preamble; /* of a multipart in a multipart */
     unsigned preamble_depth; /* its parents in this lane */
     size_t preamble_len;
     unsigned depth; /* parents of its root, all lanes counted */
     struct decoder decoder;
-    struct attachment file;
+    struct file files[1 + ARCHIVE_DEPTH_MAX]; /* the part, and by depth the open members of the archive it is */
     struct mime mime;
     uint8_t header_buf[MIME_HEADER_BUF];
 };
@@ -81,6 +90,8 @@ struct lane {
 struct wants {
     bool body, rawbody, uri, evals;
     unsigned hashes; /* enum attachment_hash */
+    bool signatures; /* patterns of octets, in any part */
+    bool files;      /* any of these, or attachment rules */
 };
 
 /* Large, and in the order of use: a slot that only ever saw small mails touches few of its pages. */

@@ -32,7 +32,7 @@ rule_clear(struct rule *r)
     r->eval_args_cnt = 0;
     r->part = HEADER_WHOLE;
     r->flags = 0;
-    r->is_negated = r->is_extended = false;
+    r->is_negated = r->is_extended = r->is_signature = r->has_end = false;
     r->is_replaced = r->is_expanded = r->is_checked = false;
     r->kind = r->off_kind = r->eval_kind = RULE_NONE;
 }

@@ -106,6 +106,13 @@ struct rule {
     char **intents;
     unsigned intents_cnt;
 
+    /* A pattern of octets of a signature file (signature.h), added by image_signature.c: parts that it may be of
+     * (enum signature_target), and where a match must end. */
+    bool is_signature;
+    bool has_end;
+    unsigned signature_target;
+    uint64_t end_min, end_max;
+
     char *describe;
     bool has_score;
     int32_t score_milli;

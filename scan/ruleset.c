@@ -89,6 +89,7 @@ load_confirm(struct ruleset *rs, char *err, size_t err_size)
         const struct image_rule *r = &v->rules[i];
         int error = 0;
         PCRE2_SIZE off = 0;
+        rs->has_signatures = rs->has_signatures || r->signature;
         if (!(r->flags & IMAGE_RULE_CONFIRMED))
             continue;
         rs->confirm[i] = pcre2_compile((PCRE2_SPTR)(v->strings + r->pattern_off), PCRE2_ZERO_TERMINATED,

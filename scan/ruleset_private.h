@@ -72,6 +72,7 @@ struct ruleset {
     struct ruleset_eval *evals;
     uint32_t evals_cnt;
     const struct list_table *sets; /* NULL: none */
+    bool has_signatures;           /* a rule is made from a pattern of octets */
     struct ruleset_thread *threads;
 };
 
@@ -87,6 +88,14 @@ void confirm_always(const struct ruleset *rs, struct ruleset_thread *t, const st
 /* Tells hits->explain of a match of `rule` in the unit; its octets are looked for with PCRE2. explain.c */
 void explain_match(const struct ruleset *rs, struct ruleset_thread *t, uint32_t rule, const struct match_unit *u,
                    const uint8_t *octets);
+
+/* Tells of a match that ends `to` octets from the beginning of a stream; `piece`, at `off`, is what of it is at hand,
+ * and may be empty. explain.c */
+void explain_stream(const struct ruleset *rs, uint32_t rule, enum target target, struct span piece, uint64_t off,
+                    uint64_t to, struct explain *x);
+
+/* Tells of a header rule that hits because its field is there, or is not. explain.c */
+void explain_listed(const struct ruleset *rs, uint32_t rule, enum target target, uint32_t no, struct explain *x);
 
 /* Frees the streams that wait in t. No message is left. */
 void match_streams_free(struct ruleset_thread *t);

@@ -198,6 +198,32 @@ match_abort(struct match_stream *s)
     fake_streams_open--;
 }
 
+void
+match_collect(struct match_stream *s, struct match_findings *f, bool wants_only_signatures)
+{
+    (void)s, (void)f, (void)wants_only_signatures;
+}
+
+void
+match_find(struct match_findings *f, uint32_t rule, uint64_t to)
+{
+    (void)f, (void)rule, (void)to;
+}
+
+bool
+match_has_signatures(const struct ruleset *rs)
+{
+    (void)rs;
+    return false;
+}
+
+bool
+match_fits(const struct ruleset *rs, uint32_t rule, unsigned magic)
+{
+    (void)rs, (void)rule, (void)magic;
+    return true;
+}
+
 bool
 match_close(struct match_stream *s, struct hits *h)
 {
