@@ -20,6 +20,7 @@ struct options {
     const char *socket_path;
     const char *path; /* push: rules or image */
     struct link_load load;
+    struct rulesfile_how how;
     bool wants_json;
 };
 
@@ -44,6 +45,7 @@ read_options(int argc, char **argv, bool wants_path, struct options *o, int *cod
                                             {"generation", required_argument, NULL, 'g'},
                                             {"wait-ms", required_argument, NULL, 'w'},
                                             {"help", no_argument, NULL, 'h'},
+                                            RULESFILE_OPTIONS,
                                             {0}};
     const char *verb = argv[0];
     *o = (struct options){.socket_path = PEER_SOCKET, .load.wait_ms = WAIT_MS};
@@ -57,6 +59,8 @@ read_options(int argc, char **argv, bool wants_path, struct options *o, int *cod
             is_right = read_u32(optarg, &o->load.generation);
         else if (wants_path && c == 'w')
             is_right = read_u32(optarg, &o->load.wait_ms);
+        else if (wants_path)
+            is_right = rulesfile_option(&o->how, c, optarg);
         if (!is_right)
             return *code = verb_usage_error(verb, "an option or its value is wrong"), false;
         if (c == 'h')
@@ -140,8 +144,9 @@ verb_push(int argc, char **argv)
     void *image;
     size_t len;
     char *said;
-    if (rulesfile_load_said(o.path, &image, &len, &said) != 0)
+    if (rulesfile_load_said(&o.how, o.path, &image, &len, &said) != 0)
         return refused_rules(&o, said);
+    rulesfile_how_free(&o.how);
     if (said)
         fputs(said, stderr);
     free(said);

@@ -2,6 +2,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "control/rulesfile.h"
+#include "control/rulesprice.h"
 #include "control/rulesview.h"
 #include "control/verbs.h"
 #include "scan/image.h"
@@ -17,12 +19,15 @@
 struct options {
     bool wants_json;
     bool wants_help;
-    bool keeps_unused; /* compile: `__X` rules that no scored rule leads to stay in the image */
     const char *output;
     const char *corpus;
     const char *path;
     const char *other; /* diff has two */
+    struct rulesfile_how how;
+    unsigned dear_cnt; /* lint: how many of the dearest are shown */
 };
+
+enum { DEAR_CNT = 15 };
 
 static void
 print_json(cJSON *object)
@@ -34,7 +39,26 @@ print_json(cJSON *object)
 }
 
 static cJSON *
-result_json(const struct options *o, const struct rule_list *l)
+signatures_json(const struct rulesfile_signatures *s)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddNumberToObject(object, "hashes", (double)s->hashes);
+    cJSON_AddNumberToObject(object, "patterns", (double)s->patterns);
+    cJSON_AddNumberToObject(object, "refused", (double)s->refused);
+    cJSON_AddNumberToObject(object, "skipped", (double)s->skipped);
+    return object;
+}
+
+static void
+print_signatures(const struct rulesfile_signatures *s)
+{
+    if (s->hashes || s->patterns || s->refused || s->skipped)
+        printf("signatures: %zu hashes, %zu patterns; %zu refused, %zu for other engines\n", s->hashes, s->patterns,
+               s->refused, s->skipped);
+}
+
+static cJSON *
+result_json(const struct options *o, const struct rule_list *l, const struct prices *prices)
 {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "path", o->path);
@@ -42,25 +66,33 @@ result_json(const struct options *o, const struct rule_list *l)
     cJSON_AddNumberToObject(object, "errors", rule_list_errors(l));
     cJSON_AddNumberToObject(object, "warnings", rule_list_warnings(l));
     cJSON_AddItemToObject(object, "diagnostics", rulesfile_diagnostics_json(rule_list_diagnostics(l)));
-    rulesview_json(object, l);
+    cJSON_AddItemToObject(object, "signatures", signatures_json(&o->how.found));
+    rulesview_json(object, l, prices);
     return object;
 }
 
 static int
-lint(const struct options *o)
+lint(struct options *o)
 {
     struct rule_list *l = rule_list_new();
+    struct prices prices = { 0 };
     void *image = NULL;
     size_t len;
-    int result = rulesfile_compile(l, o->path, &image, &len);
+    o->how.price = prices_add;
+    o->how.price_owner = &prices;
+    int result = rulesfile_compile(&o->how, l, &o->path, 1, &image, &len);
+    prices_sort(&prices);
     if (o->wants_json) {
-        print_json(result_json(o, l));
+        print_json(result_json(o, l, &prices));
     } else {
         fputs(rule_list_diagnostics(l), stdout);
         rulesview_print(stdout, l);
+        prices_print(stdout, &prices, o->dear_cnt);
+        print_signatures(&o->how.found);
         printf("%s: %u rules, %u errors, %u warnings\n", o->path, rule_list_cnt(l), rule_list_errors(l),
                rule_list_warnings(l));
     }
+    prices_free(&prices);
     rule_list_free(l);
     if (result)
         return VERB_REFUSED;
@@ -105,7 +137,7 @@ report(const struct options *o, const struct rule_list *l, const void *image, si
         return VERB_REFUSED;
     }
     if (o->wants_json) {
-        cJSON *object = result_json(o, l);
+        cJSON *object = result_json(o, l, NULL);
         cJSON_AddStringToObject(object, "image", o->output);
         cJSON_AddNumberToObject(object, "octets", (double)len);
         cJSON_AddStringToObject(object, "digest", ruleset_digest(rs));
@@ -119,31 +151,31 @@ report(const struct options *o, const struct rule_list *l, const void *image, si
 }
 
 static int
-build(const struct options *o, struct rule_list *l, void **image, size_t *len)
-{
-    const struct image_options options = { .keeps_unused = true };
-    if (!o->keeps_unused)
-        return rulesfile_compile(l, o->path, image, len);
-    return rule_list_read(l, o->path) ? -1 : image_build_with(l, &options, NULL, NULL, image, len);
-}
-
-static int
-compile(const struct options *o)
+compile(struct options *o)
 {
     struct rule_list *l = rule_list_new();
     void *image = NULL;
     size_t len;
-    int result = build(o, l, &image, &len) ? VERB_REFUSED : VERB_DONE;
+    int result = rulesfile_compile(&o->how, l, &o->path, 1, &image, &len) ? VERB_REFUSED : VERB_DONE;
     fputs(rule_list_diagnostics(l), stderr);
     if (result == VERB_DONE && write_file(o->output, image, len))
         result = VERB_REFUSED;
     if (result == VERB_DONE)
         result = report(o, l, image, len);
     else if (o->wants_json)
-        print_json(result_json(o, l));
+        print_json(result_json(o, l, NULL));
     rule_list_free(l);
     free(image);
     return result;
+}
+
+static bool
+parse_count(const char *text, unsigned *cnt)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    *cnt = (unsigned)n;
+    return *text >= '0' && *text <= '9' && !*end && n <= UINT_MAX;
 }
 
 static bool
@@ -154,10 +186,12 @@ parse_options(int argc, char **argv, struct options *o)
         { "output", required_argument, NULL, 'o' },
         { "keep-unused", no_argument, NULL, 'k' },
         { "corpus", required_argument, NULL, 'c' },
+        { "dear", required_argument, NULL, 'd' },
+        RULESFILE_OPTIONS,
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
-    *o = (struct options){ 0 };
+    *o = (struct options){ .dear_cnt = DEAR_CNT };
     for (int c; (c = getopt_long(argc, argv, "o:h", options, NULL)) != -1;) {
         if (c == 'j')
             o->wants_json = true;
@@ -166,10 +200,10 @@ parse_options(int argc, char **argv, struct options *o)
         else if (c == 'c')
             o->corpus = optarg;
         else if (c == 'k')
-            o->keeps_unused = true;
+            o->how.keeps_unused = true;
         else if (c == 'h')
             o->wants_help = true;
-        else
+        else if (c == 'd' ? !parse_count(optarg, &o->dear_cnt) : !rulesfile_option(&o->how, c, optarg))
             return false;
     }
     if (optind < argc)
@@ -180,7 +214,7 @@ parse_options(int argc, char **argv, struct options *o)
 }
 
 static int
-run(const char *what, const struct options *o)
+run(const char *what, struct options *o)
 {
     bool is_lint = !strcmp(what, "lint"), is_diff = !strcmp(what, "diff");
     if (!o->path || (is_diff && !o->other))
@@ -189,10 +223,12 @@ run(const char *what, const struct options *o)
         return verb_usage_error("rules", "wrong arguments for %s", what);
     if (o->output && (is_lint || is_diff))
         return verb_usage_error("rules", "%s writes no file", what);
-    if (o->keeps_unused && (is_lint || is_diff))
+    if (o->how.keeps_unused && (is_lint || is_diff))
         return verb_usage_error("rules", "only compile keeps unused rules");
+    if (o->dear_cnt != DEAR_CNT && !is_lint)
+        return verb_usage_error("rules", "--dear is for lint");
     if (is_diff)
-        return rulesview_diff(o->path, o->other, o->corpus, o->wants_json);
+        return rulesview_diff(&o->how, o->path, o->other, o->corpus, o->wants_json);
     if (is_lint)
         return lint(o);
     return o->output ? compile(o) : verb_usage_error("rules", "compile needs -o IMAGE");
@@ -209,5 +245,7 @@ verb_rules(int argc, char **argv)
         return verb_usage_error("rules", "lint, compile or diff is expected");
     if (!parse_options(argc - 1, argv + 1, &o))
         return verb_usage_error("rules", "wrong arguments for %s", what);
-    return o.wants_help ? verb_help("rules") : run(what, &o);
+    int result = o.wants_help ? verb_help("rules") : run(what, &o);
+    rulesfile_how_free(&o.how);
+    return result;
 }

@@ -69,14 +69,15 @@ gather_entries(struct side *s)
 }
 
 static int
-load(struct side *s, const char *path)
+load(struct side *s, struct rulesfile_how *how, const char *path)
 {
     void *image;
     size_t len;
     char err[256];
     s->list = rule_list_new();
     s->is_text = !rulesfile_is_image(path);
-    int result = s->is_text ? rulesfile_compile(s->list, path, &image, &len) : rulesfile_load(&path, 1, &image, &len);
+    int result = s->is_text ? rulesfile_compile(how, s->list, &path, 1, &image, &len)
+                            : rulesfile_load(how, &path, 1, &image, &len);
     if (result) {
         fputs(rule_list_diagnostics(s->list), stderr);
         return -1;
@@ -271,10 +272,10 @@ tell_sum(struct diff *d, const char *corpus)
 }
 
 int
-rulesview_diff(const char *a, const char *b, const char *corpus, bool wants_json)
+rulesview_diff(struct rulesfile_how *how, const char *a, const char *b, const char *corpus, bool wants_json)
 {
     struct diff d = { 0 };
-    int result = load(&d.a, a) || load(&d.b, b) ? VERB_REFUSED : VERB_DONE;
+    int result = load(&d.a, how, a) || load(&d.b, how, b) ? VERB_REFUSED : VERB_DONE;
     if (result == VERB_DONE) {
         d.json = wants_json ? cJSON_CreateObject() : NULL;
         for (unsigned i = 0; wants_json && i < 4; i++)

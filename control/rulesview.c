@@ -109,12 +109,12 @@ add_octets(cJSON *object, const char *key, const char *octets)
 }
 
 static cJSON *
-rule_json(const struct rule *r)
+rule_json(const struct rule *r, const struct image_price *price)
 {
     cJSON *object = cJSON_CreateObject();
     enum rule_kind kind = r->kind == RULE_OFF ? r->off_kind : r->kind;
     add_octets(object, "name", r->name);
-    cJSON_AddStringToObject(object, "kind", r->tflags & RULE_NET ? "net" : kind_name(kind));
+    cJSON_AddStringToObject(object, "kind", r->tflags & RULE_NET ? "net" : r->is_signature ? "signature" : kind_name(kind));
     cJSON_AddBoolToObject(object, "honoured", r->kind != RULE_OFF);
     add_octets(object, "file", r->place.file ? r->place.file : "");
     cJSON_AddNumberToObject(object, "line", r->place.line);
@@ -124,6 +124,8 @@ rule_json(const struct rule *r)
         add_octets(object, "text", r->text);
     if (r->describe)
         add_octets(object, "describe", r->describe);
+    if (price)
+        cJSON_AddItemToObject(object, "price", price_json(price));
     return object;
 }
 
@@ -139,7 +141,7 @@ off_json(const struct rule_off *off)
 }
 
 void
-rulesview_json(cJSON *object, const struct rule_list *l)
+rulesview_json(cJSON *object, const struct rule_list *l, const struct prices *prices)
 {
     struct rule_report report;
     struct rule_off off;
@@ -156,6 +158,6 @@ rulesview_json(cJSON *object, const struct rule_list *l)
     cJSON *list = cJSON_AddArrayToObject(object, "list");
     for (uint32_t i = 0; i < l->rules_cnt; i++) {
         if (l->rules[i].kind != RULE_NONE)
-            cJSON_AddItemToArray(list, rule_json(&l->rules[i]));
+            cJSON_AddItemToArray(list, rule_json(&l->rules[i], prices ? prices_find(prices, l->rules[i].name) : NULL));
     }
 }

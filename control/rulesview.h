@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "control/rulesfile.h"
+#include "control/rulesprice.h"
 #include "scan/rule.h"
 
 #ifdef __cplusplus
@@ -21,13 +23,13 @@ extern "C" {
 void rulesview_print(FILE *out, const struct rule_list *l);
 
 /* The same into object: "kinds": {"regex": {"defined", "honoured"}, ..}, "off": [{"name", "file", "line", "reason"}],
- * and "list": every rule, [{"name", "kind", "honoured", "file", "line", "score"?, "text"?, "describe"?}], where text is
- * the pattern or the expression. */
-void rulesview_json(cJSON *object, const struct rule_list *l);
+ * and "list": every rule, [{"name", "kind", "honoured", "file", "line", "score"?, "text"?, "describe"?, "price"?}],
+ * where text is the pattern or the expression, and price is there when `prices` (sorted, or NULL) has it. */
+void rulesview_json(cJSON *object, const struct rule_list *l, const struct prices *prices);
 
 /* Rules added, removed and changed from a to b; with `corpus` (else NULL) also the mails whose verdict
  * changes. Prints, and returns what the command exits with. */
-int rulesview_diff(const char *a, const char *b, const char *corpus, bool wants_json);
+int rulesview_diff(struct rulesfile_how *how, const char *a, const char *b, const char *corpus, bool wants_json);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
  *
  * Each worker (--jobs) has a scanner of its own, takes the next mail of the source under a lock, and puts what there
  * is to print into its place of a ring, from which the lines leave in the order of the mails. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
@@ -33,7 +34,10 @@ struct options {
     const char *mail_from; /* NULL: no envelope was given */
     const char **rcpt_to;
     unsigned rcpt_cnt;
+    const char *client; /* NULL: not given */
+    const char *helo;
     int32_t threshold_milli; /* 0: not given */
+    struct rulesfile_how how; /* its jobs are the scan's, too */
     unsigned jobs;
 };
 
@@ -187,6 +191,8 @@ judge(struct worker *w, struct mail *mail, struct result *r)
         message_mail(m, span_of(o->mail_from));
     for (unsigned i = 0; i < o->rcpt_cnt; i++)
         message_rcpt(m, span_of(o->rcpt_to[i]));
+    if (o->client)
+        message_client(m, span_of(o->client), span_of(o->helo ? o->helo : ""));
     explanation_clear(&w->explanation);
     if (mail_read(mail, feed, m)) {
         const struct judgement *j = message_end(m);
@@ -235,8 +241,14 @@ init_worker(struct worker *w, struct scan *s, unsigned idx)
     if (scanner_init(&w->scanner, idx, 1))
         return -1;
     w->scanner.live = s->rules;
+    if (s->o->wants_explain)
+        w->scanner.explain = &w->explanation.hook;
+    /* What was asked for; else what the rules say; else what scanner_init says. */
+    int32_t required_milli;
     if (s->o->threshold_milli)
         w->scanner.thresholds.refuse_milli = s->o->threshold_milli;
+    else if (s->rules && ruleset_required_score_milli(s->rules, &required_milli))
+        w->scanner.thresholds.refuse_milli = required_milli;
     return 0;
 }
 
@@ -272,12 +284,12 @@ scan_all(struct scan *s)
 }
 
 static struct ruleset *
-load_rules(const struct options *o)
+load_rules(struct options *o)
 {
     void *image;
     size_t len;
     char err[256];
-    if (rulesfile_load(o->rules, o->rules_cnt, &image, &len))
+    if (rulesfile_load(&o->how, o->rules, o->rules_cnt, &image, &len))
         return NULL;
     struct ruleset *rs = ruleset_load(image, len, 1, o->jobs, err, sizeof(err));
     if (!rs)
@@ -324,13 +336,13 @@ parse_threshold(const char *text, struct options *o)
     return o->threshold_milli > 0;
 }
 
+/* An address, which becomes the first relay. */
 static bool
-parse_jobs(const char *text, struct options *o)
+parse_client(const char *text, struct options *o)
 {
-    char *end;
-    unsigned long jobs = strtoul(text, &end, 10);
-    o->jobs = (unsigned)jobs;
-    return end != text && !*end && jobs >= 1 && jobs <= JOBS_MAX;
+    uint8_t address[sizeof(struct in6_addr)];
+    o->client = text;
+    return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
 }
 
 static bool
@@ -356,12 +368,15 @@ parse_option(int c, struct options *o)
         return true;
     case 'T':
         return parse_threshold(optarg, o);
-    case 'J':
-        return parse_jobs(optarg, o);
+    case 'c':
+        return parse_client(optarg, o);
+    case 'H':
+        o->helo = optarg;
+        return true;
     case 'h':
         return o->wants_help = true;
     default:
-        return false;
+        return rulesfile_option(&o->how, c, optarg);
     }
 }
 
@@ -373,22 +388,23 @@ parse_options(int argc, char **argv, struct options *o)
         { "explain", no_argument, NULL, 'e' },         { "stats", no_argument, NULL, 's' },
         { "all-rules", no_argument, NULL, 'a' },       { "mail-from", required_argument, NULL, 'f' },
         { "rcpt-to", required_argument, NULL, 't' },   { "threshold", required_argument, NULL, 'T' },
-        { "jobs", required_argument, NULL, 'J' },      { "help", no_argument, NULL, 'h' },
+        { "client", required_argument, NULL, 'c' },    { "helo", required_argument, NULL, 'H' },
+        { "help", no_argument, NULL, 'h' },            RULESFILE_OPTIONS,
         { 0 },
     };
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (!parse_option(c, o))
             return false;
     }
-    return true;
+    o->jobs = o->how.jobs ? o->how.jobs : 1;
+    return o->jobs <= JOBS_MAX && (!o->helo || o->client);
 }
 
 int
 verb_scan(int argc, char **argv)
 {
     struct options o = { .rules = calloc((size_t)argc, sizeof(*o.rules)),
-                         .rcpt_to = calloc((size_t)argc, sizeof(*o.rcpt_to)),
-                         .jobs = 1 };
+                         .rcpt_to = calloc((size_t)argc, sizeof(*o.rcpt_to)) };
     int result;
     if (!o.rules || !o.rcpt_to)
         abort();
@@ -396,14 +412,13 @@ verb_scan(int argc, char **argv)
         result = verb_usage_error("scan", "wrong arguments");
     else if (o.wants_help)
         result = verb_help("scan");
-    else if (o.print.wants_subrules && !scan_print_has_every_rule())
-        result = verb_usage_error("scan", "--all-rules is not there yet");
-    else if (o.print.wants_subrules && !o.print.wants_json)
-        result = verb_usage_error("scan", "--all-rules needs --json");
+    else if (o.print.wants_subrules && !o.print.wants_json && !o.wants_explain)
+        result = verb_usage_error("scan", "--all-rules needs --json or --explain");
     else if (optind == argc)
         result = verb_usage_error("scan", "a FILE or FOLDER is needed");
     else
         result = run(&o, argv + optind, (unsigned)(argc - optind));
+    rulesfile_how_free(&o.how);
     free(o.rules);
     free(o.rcpt_to);
     return result;

@@ -4,20 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether a rule hit, sub-rules too. scan/message.h is to have it; until then this is NULL, and what a judgement lists
- * has to do. Then this goes, with what asks for it. */
-bool message_hit(const struct message *m, uint32_t idx) __attribute__((weak));
-
-bool
-scan_print_has_every_rule(void)
-{
-    return message_hit != NULL;
-}
-
 /* A hit of scan/explain.h, and the copies of what it only lent. */
 struct explained {
     struct explain_hit hit;
     char target[64];
+    char detail[128];
     uint8_t excerpt[EXPLAIN_EXCERPT_MAX];
 };
 
@@ -42,7 +33,8 @@ gather(void *owner, const struct explain_hit *hit)
     struct explained *e = &x->hits[x->hits_cnt++];
     e->hit = *hit;
     snprintf(e->target, sizeof(e->target), "%s", hit->target ? hit->target : "");
-    e->hit.target = NULL; /* the array moves as it grows: never point into it */
+    snprintf(e->detail, sizeof(e->detail), "%s", hit->detail ? hit->detail : "");
+    e->hit.target = e->hit.detail = NULL; /* the array moves as it grows: never point into it */
     if (e->hit.excerpt.len > sizeof(e->excerpt))
         e->hit.excerpt.len = sizeof(e->excerpt);
     if (e->hit.excerpt.len)
@@ -144,11 +136,11 @@ confirm_name(enum explain_confirm c)
     return "computed";
 }
 
-/* File names are octets, JSON is UTF-8: what is not, is shown as `?`. */
+/* File names and descriptions are octets, JSON is UTF-8: what is not, is shown as `?`. */
 static void
-add_path(cJSON *object, const char *path)
+add_text(cJSON *object, const char *key, const char *text)
 {
-    char *copy = strdup(path);
+    char *copy = strdup(text);
     for (unsigned char *p = (unsigned char *)copy; *p;) {
         unsigned tail = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2
                                     : *p >= 0xf0 && *p < 0xf5 ? 3 : 4;
@@ -161,8 +153,14 @@ add_path(cJSON *object, const char *path)
             *p++ = '?';
         }
     }
-    cJSON_AddStringToObject(object, "file", copy);
+    cJSON_AddStringToObject(object, key, copy);
     free(copy);
+}
+
+static bool
+is_sub(const char *name)
+{
+    return name[0] == '_' && name[1] == '_';
 }
 
 /* ---- JSON ---- */
@@ -175,23 +173,27 @@ add_name(cJSON *array, const char *name)
 
 /* Every rule that hit, also those that a judgement has no room for. */
 static void
-add_rules(cJSON *object, const struct scan_print *how, const struct message *m, const struct judgement *j,
-          const struct ruleset *rs)
+add_rules(cJSON *object, const struct scan_print *how, const struct message *m, const struct ruleset *rs)
 {
     cJSON *rules = cJSON_AddArrayToObject(object, "rules");
     cJSON *subrules = how->wants_subrules ? cJSON_AddArrayToObject(object, "subrules") : NULL;
-    for (unsigned i = 0; !message_hit && i < j->rules_cnt; i++)
-        add_name(rules, ruleset_rule_name(rs, j->rules[i]));
-    if (!message_hit && j->rules_total > j->rules_cnt)
-        cJSON_AddNumberToObject(object, "rules_total", j->rules_total);
-    for (uint32_t i = 0; message_hit && rs && i < ruleset_rule_cnt(rs); i++) {
+    for (uint32_t i = 0; rs && i < ruleset_rule_cnt(rs); i++) {
         if (!how->is_rule[i] || !message_hit(m, i))
             continue;
         const char *name = ruleset_rule_name(rs, i);
-        cJSON *array = strncmp(name, "__", 2) ? rules : subrules;
+        cJSON *array = is_sub(name) ? subrules : rules;
         if (array)
             add_name(array, name);
     }
+}
+
+static void
+add_rule(cJSON *object, const struct ruleset *rs, uint32_t rule)
+{
+    cJSON_AddStringToObject(object, "rule", ruleset_rule_name(rs, rule));
+    cJSON_AddNumberToObject(object, "score", ruleset_rule_score_milli(rs, rule) / 1000.0);
+    if (*ruleset_rule_describe(rs, rule))
+        add_text(object, "describe", ruleset_rule_describe(rs, rule));
 }
 
 static cJSON *
@@ -199,18 +201,22 @@ explained_json(const struct explained *e, const struct ruleset *rs)
 {
     char shown[SHOWN_MAX];
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddStringToObject(object, "rule", ruleset_rule_name(rs, e->hit.rule));
-    cJSON_AddNumberToObject(object, "score", ruleset_rule_score_milli(rs, e->hit.rule) / 1000.0);
+    add_rule(object, rs, e->hit.rule);
     cJSON_AddStringToObject(object, "confirmed", confirm_name(e->hit.confirmed));
+    if (*e->target)
+        cJSON_AddStringToObject(object, "target", e->target);
+    if (*e->detail)
+        add_text(object, "detail", e->detail);
     if (e->hit.confirmed == EXPLAIN_COMPUTED)
         return object;
-    cJSON_AddStringToObject(object, "target", e->target);
     cJSON_AddNumberToObject(object, "unit", e->hit.unit_no);
     if (e->hit.part_no)
         cJSON_AddNumberToObject(object, "part", e->hit.part_no);
     if (e->hit.from != EXPLAIN_FROM_UNKNOWN)
         cJSON_AddNumberToObject(object, "from", (double)e->hit.from);
     cJSON_AddNumberToObject(object, "to", (double)e->hit.to);
+    if (!e->hit.excerpt.len)
+        return object;
     show_octets(e->excerpt, e->hit.excerpt.len, shown);
     cJSON_AddStringToObject(object, "excerpt", shown);
     cJSON_AddNumberToObject(object, "excerpt_off", (double)e->hit.excerpt_off);
@@ -227,19 +233,28 @@ is_explained(const struct explanation *x, uint32_t rule)
     return false;
 }
 
+/* Not of inner rules, which tell of the opposite, and of sub-rules only when they were asked for. */
+static bool
+is_told(const struct scan_print *how, const struct ruleset *rs, uint32_t rule)
+{
+    return how->is_rule[rule] && (how->wants_subrules || !is_sub(ruleset_rule_name(rs, rule)));
+}
+
 /* A rule of which nothing was told has its score, at least. */
 static void
-add_explanation(cJSON *object, const struct explanation *x, const struct judgement *j, const struct ruleset *rs)
+add_explanation(cJSON *object, const struct scan_print *how, const struct explanation *x, const struct judgement *j,
+                const struct ruleset *rs)
 {
     cJSON *array = cJSON_AddArrayToObject(object, "explain");
-    for (unsigned i = 0; i < x->hits_cnt; i++)
-        cJSON_AddItemToArray(array, explained_json(&x->hits[i], rs));
+    for (unsigned i = 0; i < x->hits_cnt; i++) {
+        if (is_told(how, rs, x->hits[i].hit.rule))
+            cJSON_AddItemToArray(array, explained_json(&x->hits[i], rs));
+    }
     for (unsigned i = 0; i < j->rules_cnt; i++) {
         if (is_explained(x, j->rules[i]))
             continue;
         cJSON *rule = cJSON_CreateObject();
-        cJSON_AddStringToObject(rule, "rule", ruleset_rule_name(rs, j->rules[i]));
-        cJSON_AddNumberToObject(rule, "score", ruleset_rule_score_milli(rs, j->rules[i]) / 1000.0);
+        add_rule(rule, rs, j->rules[i]);
         cJSON_AddItemToArray(array, rule);
     }
     if (x->lost_cnt)
@@ -252,17 +267,17 @@ print_json(FILE *out, const struct scan_print *how, const char *path, const stru
 {
     const struct ruleset *rs = message_ruleset(m);
     cJSON *object = cJSON_CreateObject();
-    add_path(object, path);
+    add_text(object, "file", path);
     cJSON_AddStringToObject(object, "verdict", verdict_name(j->verdict));
     cJSON_AddNumberToObject(object, "score", j->score_milli / 1000.0);
-    add_rules(object, how, m, j, rs);
+    add_rules(object, how, m, rs);
     cJSON *events = cJSON_AddArrayToObject(object, "events");
     for (unsigned e = 1; e < EVENT_CNT; e++) {
         if (j->events & EVENT_BIT(e))
             add_name(events, event_name((enum event)e));
     }
-    if (x)
-        add_explanation(object, x, j, rs);
+    if (x && rs)
+        add_explanation(object, how, x, j, rs);
     char *text = cJSON_PrintUnformatted(object);
     fprintf(out, "%s\n", text);
     cJSON_free(text);
@@ -272,16 +287,30 @@ print_json(FILE *out, const struct scan_print *how, const char *path, const stru
 /* ---- text ---- */
 
 static void
+print_rule(FILE *out, const struct ruleset *rs, uint32_t rule)
+{
+    char shown[SHOWN_MAX];
+    const char *describe = ruleset_rule_describe(rs, rule);
+    size_t len = strlen(describe);
+    fprintf(out, "    %-6g %s", ruleset_rule_score_milli(rs, rule) / 1000.0, ruleset_rule_name(rs, rule));
+    show_octets((const uint8_t *)describe, len < EXPLAIN_EXCERPT_MAX ? len : EXPLAIN_EXCERPT_MAX, shown);
+    if (len)
+        fprintf(out, " (%s)", shown);
+}
+
+static void
 print_explained(FILE *out, const struct explained *e, const struct ruleset *rs)
 {
     char shown[SHOWN_MAX];
-    fprintf(out, "    %-6g %s: ", ruleset_rule_score_milli(rs, e->hit.rule) / 1000.0,
-            ruleset_rule_name(rs, e->hit.rule));
+    print_rule(out, rs, e->hit.rule);
+    fprintf(out, ": %s%s", e->target, *e->target ? ", " : "");
+    show_octets((const uint8_t *)e->detail, strlen(e->detail), shown);
+    fprintf(out, "%s%s", shown, *shown ? ", " : "");
     if (e->hit.confirmed == EXPLAIN_COMPUTED) {
         fprintf(out, "%s\n", confirm_name(e->hit.confirmed));
         return;
     }
-    fprintf(out, "%s %u", e->target, e->hit.unit_no);
+    fprintf(out, "unit %u", e->hit.unit_no);
     if (e->hit.part_no)
         fprintf(out, " of part %u", e->hit.part_no);
     if (e->hit.from == EXPLAIN_FROM_UNKNOWN)
@@ -289,12 +318,31 @@ print_explained(FILE *out, const struct explained *e, const struct ruleset *rs)
     else
         fprintf(out, ", octets %lu to %lu", (unsigned long)e->hit.from, (unsigned long)e->hit.to);
     show_octets(e->excerpt, e->hit.excerpt.len, shown);
-    fprintf(out, ", %s: \"%s\"\n", confirm_name(e->hit.confirmed), shown);
+    fprintf(out, ", %s", confirm_name(e->hit.confirmed));
+    fprintf(out, e->hit.excerpt.len ? ": \"%s\"\n" : "%s\n", shown);
 }
 
 static void
-print_text(FILE *out, const char *path, const struct judgement *j, const struct ruleset *rs,
-           const struct explanation *x)
+print_explanation(FILE *out, const struct scan_print *how, const struct judgement *j, const struct ruleset *rs,
+                  const struct explanation *x)
+{
+    for (unsigned i = 0; i < x->hits_cnt; i++) {
+        if (is_told(how, rs, x->hits[i].hit.rule))
+            print_explained(out, &x->hits[i], rs);
+    }
+    for (unsigned i = 0; i < j->rules_cnt; i++) {
+        if (is_explained(x, j->rules[i]))
+            continue;
+        print_rule(out, rs, j->rules[i]);
+        fprintf(out, "\n");
+    }
+    if (x->lost_cnt)
+        fprintf(out, "    and %u matches more\n", x->lost_cnt);
+}
+
+static void
+print_text(FILE *out, const struct scan_print *how, const char *path, const struct judgement *j,
+           const struct ruleset *rs, const struct explanation *x)
 {
     fprintf(out, "%s: %s %g", path, verdict_name(j->verdict), j->score_milli / 1000.0);
     for (unsigned i = 0; i < j->rules_cnt; i++)
@@ -309,15 +357,8 @@ print_text(FILE *out, const char *path, const struct judgement *j, const struct 
         separator = ",";
     }
     fprintf(out, "\n");
-    for (unsigned i = 0; x && i < x->hits_cnt; i++)
-        print_explained(out, &x->hits[i], rs);
-    for (unsigned i = 0; x && i < j->rules_cnt; i++) {
-        if (!is_explained(x, j->rules[i]))
-            fprintf(out, "    %-6g %s\n", ruleset_rule_score_milli(rs, j->rules[i]) / 1000.0,
-                    ruleset_rule_name(rs, j->rules[i]));
-    }
-    if (x && x->lost_cnt)
-        fprintf(out, "    and %u matches more\n", x->lost_cnt);
+    if (x && rs)
+        print_explanation(out, how, j, rs, x);
 }
 
 void
@@ -327,5 +368,5 @@ scan_print(FILE *out, const struct scan_print *how, const char *path, const stru
     if (how->wants_json)
         print_json(out, how, path, m, j, x);
     else
-        print_text(out, path, j, message_ruleset(m), x);
+        print_text(out, how, path, j, message_ruleset(m), x);
 }

@@ -39,12 +39,9 @@ void explanation_fini(struct explanation *x);
 /* What is wanted besides the judgement. */
 struct scan_print {
     bool wants_json;
-    bool wants_subrules; /* sub-rules `__X` that hit; JSON only */
+    bool wants_subrules; /* sub-rules `__X` that hit: in JSON, and in explanations */
     bool *is_rule;       /* by index: not an inner rule, which bears the name of another before it */
 };
-
-/* False: sub-rules, and rules beyond those that a judgement lists, cannot be told yet. */
-bool scan_print_has_every_rule(void);
 
 /* Learns which of the rules have a name of their own; rs may be NULL. */
 void scan_print_init(struct scan_print *how, const struct ruleset *rs);

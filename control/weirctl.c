@@ -10,18 +10,23 @@ static const struct verb {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *usage; /* after "weirctl "; several lines are several forms */
-    const char *what;
+    const char *what;  /* lines */
 } verbs[] = {
     { "scan", verb_scan,
-      "scan [--rules PATH]... [--json [--all-rules]] [--explain] [--stats] [--jobs N] [--threshold N] "
-      "[--mail-from A] [--rcpt-to B]... FILE or FOLDER or - ...",
-      "judge messages in files as the appliance would" },
+      "scan [--rules PATH]... [--signatures PATH]... [--json] [--explain] [--all-rules] [--stats] [--threshold N] "
+      "[--mail-from A] [--rcpt-to B]... [--client IP [--helo NAME]] [--jobs N] [--no-cache] FILE or FOLDER or - ...",
+      "judge messages in files as the appliance would\n"
+      "--explain tells for each rule where it looked, which octets matched and who confirmed it; --all-rules adds\n"
+      "sub-rules (__X). The threshold is --threshold, else the rules' required_score, else 5" },
     { "rules", verb_rules,
-      "rules lint [--json] PATH\nrules compile [--json] [--keep-unused] PATH -o IMAGE\n"
-      "rules diff [--json] [--corpus FOLDER] PATH PATH",
-      "check rules, compile them to an image, or tell what differs between two sets" },
+      "rules lint [--json] [--dear N] [--signatures PATH]... [--jobs N] [--no-cache] PATH\n"
+      "rules compile [--json] [--keep-unused] [--signatures PATH]... [--jobs N] [--no-cache] PATH -o IMAGE\n"
+      "rules diff [--json] [--corpus FOLDER] [--signatures PATH]... [--jobs N] [--no-cache] PATH PATH",
+      "check rules and tell what they cost (--dear: the N dearest), compile them to an image, or tell what differs\n"
+      "between two sets. Signatures (.hdb .hsb .fp .sfp .ndb) of a rules folder are read with it. What was compiled\n"
+      "is kept in $WEIR_CACHE, else $XDG_CACHE_HOME/weir, else ~/.cache/weir" },
     { "push", verb_push,
-      "push [--socket PATH] [--generation N] [--wait-ms N] [--json] PATH",
+      "push [--socket PATH] [--generation N] [--wait-ms N] [--json] [--signatures PATH]... [--jobs N] [--no-cache] PATH",
       "make rules, or a compiled image, the live ones" },
     { "status", verb_status,
       "status [--socket PATH] [--json]",
@@ -31,15 +36,21 @@ static const struct verb {
 enum { VERBS_CNT = sizeof(verbs) / sizeof(*verbs) };
 
 static void
-print_usage(FILE *out, const struct verb *v)
+print_lines(FILE *out, const char *before, const char *lines)
 {
-    for (const char *line = v->usage; *line;) {
+    for (const char *line = lines; *line;) {
         int len = (int)strcspn(line, "\n");
-        fprintf(out, "  weirctl %.*s\n", len, line);
+        fprintf(out, "%s%.*s\n", before, len, line);
         line += len;
         line += *line == '\n';
     }
-    fprintf(out, "      %s\n", v->what);
+}
+
+static void
+print_usage(FILE *out, const struct verb *v)
+{
+    print_lines(out, "  weirctl ", v->usage);
+    print_lines(out, "      ", v->what);
 }
 
 static void
