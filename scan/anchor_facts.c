@@ -3,18 +3,7 @@
 #include <string.h>
 
 #include "scan/octet.h"
-
-static bool
-has_text(struct span s, size_t at, const char *text)
-{
-    size_t len = strlen(text);
-    if (at > s.len || s.len - at < len)
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (octet_lower(s.ptr[at + i]) != (uint8_t)text[i])
-            return false;
-    return true;
-}
+#include "scan/span_text.h"
 
 /* "\d+\.\d+\.\d+\.\d+" at `at`. */
 static bool
@@ -36,7 +25,7 @@ has_dotted_quad(struct span s, size_t at)
 static bool
 leads_to_ip(struct span s, const char *scheme)
 {
-    if (!has_text(s, 0, scheme))
+    if (!span_starts_nocase_at(s, 0, scheme))
         return false;
     size_t i = strlen(scheme);
     while (i < s.len && s.ptr[i] == '/')
@@ -84,7 +73,7 @@ anchor_facts_part(struct anchor_facts *f)
 void
 anchor_facts_href(struct anchor_facts *f, struct span href)
 {
-    size_t at = has_text(href, 0, "http://") ? 7 : has_text(href, 0, "https://") ? 8 : 0;
+    size_t at = span_starts_nocase_at(href, 0, "http://") ? 7 : span_starts_nocase_at(href, 0, "https://") ? 8 : 0;
     f->is_ip = leads_to_ip(href, "http:") || leads_to_ip(href, "https:");
     f->has_domain = at && look_up(f, host_at(href, at), &f->host) && !f->host.is_ip;
     f->is_counted = false;
@@ -126,12 +115,12 @@ anchor_facts_text(struct anchor_facts *f, struct span text)
     if (!f->has_domain && !f->is_ip)
         return;
     for (size_t i = 0; i < text.len; i++) {
-        if (octet_lower(text.ptr[i]) != 'h' || !has_text(text, i, "https:"))
+        if (octet_lower(text.ptr[i]) != 'h' || !span_starts_nocase_at(text, i, "https:"))
             continue;
         if (f->is_ip && !leads_to_ip(text, "https:"))
             f->has_ip_mismatch = true;
         struct span host = { NULL, 0 };
-        if (has_text(text, i, "https://"))
+        if (span_starts_nocase_at(text, i, "https://"))
             host = host_at(text, i + 8);
         if (!host.len)
             continue;

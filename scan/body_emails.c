@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scan/octet.h"
+#include "scan/span_text.h"
 
 enum {
     USER_LEN_MAX = 64,
@@ -31,18 +32,6 @@ static bool
 is_atext(uint8_t c)
 {
     return octet_is_alnum(c) || (c && strchr("!#$%&'*+/=?^_`{|}~-", c));
-}
-
-static bool
-has_text(struct span s, size_t at, const char *text)
-{
-    size_t len = strlen(text);
-    if (at > s.len || s.len - at < len)
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (octet_lower(s.ptr[at + i]) != (uint8_t)text[i])
-            return false;
-    return true;
 }
 
 /* Where the user part before the "@" at `at` begins; `at` when there is none. Not before `from`. */
@@ -148,7 +137,7 @@ void
 body_emails_link(struct body_emails *e, struct span url)
 {
     size_t start, end;
-    if (e->cnt >= BODY_EMAILS_LINKS_MAX || !has_text(url, 0, "mailto:"))
+    if (e->cnt >= BODY_EMAILS_LINKS_MAX || !span_starts_nocase_at(url, 0, "mailto:"))
         return;
     struct span rest = { url.ptr + 7, url.len - 7 };
     if (find(e, rest, 0, &start, &end) && start == 0)
@@ -160,18 +149,18 @@ static size_t
 url_end(struct span s, size_t at)
 {
     size_t i = at + (s.ptr[at] == '<');
-    if (!has_text(s, i, "http"))
+    if (!span_starts_nocase_at(s, i, "http"))
         return at;
     i += 4;
     i += i < s.len && octet_lower(s.ptr[i]) == 's';
-    if (!has_text(s, i, "://"))
+    if (!span_starts_nocase_at(s, i, "://"))
         return at;
     i += 3;
     size_t sign = 0;
     for (size_t j = i; j < s.len && j <= i + URL_SIDE_MAX && !octet_is_space(s.ptr[j]); j++) {
         if (s.ptr[j] == '@')
             sign = j + 1;
-        else if (has_text(s, j, "%40"))
+        else if (span_starts_nocase_at(s, j, "%40"))
             sign = j + 3;
     }
     if (!sign)
@@ -193,7 +182,7 @@ is_quoted(struct span s, size_t at)
     if (i == at || i - at > QUOTE_BLANKS_MAX)
         return false;
     for (size_t j = 0; j < sizeof(labels) / sizeof(labels[0]); j++)
-        if (has_text(s, i, labels[j]))
+        if (span_starts_nocase_at(s, i, labels[j]))
             return false;
     size_t word = i;
     while (i < s.len && octet_lower(s.ptr[i]) >= 'a' && octet_lower(s.ptr[i]) <= 'z')
@@ -207,7 +196,7 @@ scan(struct body_emails *e, struct span s)
 {
     size_t from = 0, start, end;
     while (e->cnt < BODY_EMAILS_MAX && find(e, s, from, &start, &end)) {
-        bool is_mailto = start >= 7 && has_text(s, start - 7, "mailto:");
+        bool is_mailto = start >= 7 && span_starts_nocase_at(s, start - 7, "mailto:");
         bool is_closed = end < s.len && s.ptr[end] == '>';
         if (is_mailto || !(is_closed || is_quoted(s, end)))
             keep(e, (struct span){ s.ptr + start, end - start });

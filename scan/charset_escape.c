@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scan/charset_private.h"
+#include "scan/octet.h"
 
 enum jis_shift { JIS_ASCII, JIS_0208, JIS_0212, JIS_KANA };
 
@@ -154,18 +155,6 @@ codec_run_hz(const struct charset_codec *codec, struct charset_text *t, struct c
     }
 }
 
-static int
-base64_digit(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 static void
 utf7_unit(struct charset_text *t, struct conversion *c, uint32_t u)
 {
@@ -209,7 +198,7 @@ codec_run_utf7(struct charset_text *t, struct conversion *c)
 {
     while (goes_on(c)) {
         uint8_t octet = c->in[c->i];
-        int digit = base64_digit(octet);
+        int digit = octet_base64(octet);
         if (t->shift && digit >= 0) {
             utf7_digit(t, c, (unsigned)digit);
             c->i++;
@@ -220,7 +209,7 @@ codec_run_utf7(struct charset_text *t, struct conversion *c)
             if (c->len - c->i < 2 && !c->is_last)
                 return;
             uint8_t next = c->len - c->i < 2 ? 0 : c->in[c->i + 1];
-            t->shift = base64_digit(next) >= 0;
+            t->shift = octet_base64(next) >= 0;
             if (!t->shift)
                 c->out[c->n++] = '+';
             c->i += next == '-' ? 2 : 1;

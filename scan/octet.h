@@ -56,4 +56,15 @@ octet_hex(uint8_t c)
     return (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
 }
 
+/* What a digit of base64 (RFC 4648) stands for; -1: it is none. */
+static inline int
+octet_base64(uint8_t c)
+{
+    if (octet_is_digit(c))
+        return c - '0' + 52;
+    if (octet_is_alpha(c))
+        return c - (c & 0x20 ? 'a' - 26 : 'A');
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
 #endif

@@ -36,6 +36,12 @@ span_starts_nocase(struct span s, const char *prefix)
 }
 
 bool
+span_starts_nocase_at(struct span s, size_t off, const char *prefix)
+{
+    return off <= s.len && span_starts_nocase((struct span){s.ptr + off, s.len - off}, prefix);
+}
+
+bool
 span_is(struct span s, const char *text)
 {
     return s.len == strlen(text) && span_starts(s, text);

@@ -27,6 +27,9 @@ bool span_ends(struct span s, const char *suffix);
 bool span_ends_nocase(struct span s, const char *suffix);
 bool span_equal_nocase(struct span a, struct span b);
 
+/* span_starts_nocase at an offset, which may be behind the end. */
+bool span_starts_nocase_at(struct span s, size_t off, const char *prefix);
+
 /* Where the text stands first; linear. */
 bool span_find(struct span s, const char *what, size_t *off);
 bool span_has(struct span s, const char *what);

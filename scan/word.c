@@ -53,13 +53,7 @@ read_word(const uint8_t *p, size_t len, struct word *w)
 static int
 digit(uint8_t c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : c == '=' ? 64 : -1;
+    return c == '=' ? 64 : octet_base64(c);
 }
 
 /* SpamAssassin's reading of "=" in the middle: a zero where all is well-formed, else 63. */
