@@ -7,7 +7,7 @@
  *   target       mode    unit offered
  *   header       block   one field value of one name (see struct header_target)
  *   mimeheader   block   the same of one MIME part
- *   body         batch   one line of rendered, white-space-folded text, <= BODY_LINE_MAX
+ *   body         batch   one line of rendered, white-space-folded text, <= BODY_LINE_MAX + 1
  *   rawbody      batch   one chunk of decoded text, <= RAWBODY_CHUNK_MAX
  *   uri          batch   one URL
  *   full         stream  the message as it came, dot-stuffing removed

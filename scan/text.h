@@ -3,7 +3,8 @@
  *
  *   lines   body: the Subject's value is the first line; then all text parts of the message as one text:
  *           white space with two or more line ends in it -> "\n" (a paragraph ends), other white space
- *           -> " ", NUL -> "\n". A line over BODY_LINE_MAX is cut behind its last space that lets it fit.
+ *           -> " ", NUL -> "\n". A line over BODY_LINE_MAX is cut behind its last space that lets it fit,
+ *           which itself may be one octet more.
  *           The last line has no "\n" unless the text ended in an empty line, as there.
  *   chunks  rawbody: one part's text, cut when more than RAWBODY_CHUNK_MAX is left, behind the first "\n"
  *           (else ">", else " ") in the second half of a chunk, else at the half.

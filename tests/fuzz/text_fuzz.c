@@ -35,7 +35,7 @@ run(const uint8_t *data, size_t size, size_t step, struct tape *lt, struct tape 
     chunks_init(&c);
     in = (struct span){(const uint8_t *)"s\n", 2};
     while (lines_subject(&l, &in, &unit))
-        add(lt, unit, BODY_LINE_MAX);
+        add(lt, unit, BODY_LINE_MAX + 1);
     for (size_t off = 0; off < size;) {
         if (data[off] == 0xff) {
             lines_part(&l);
@@ -52,7 +52,7 @@ run(const uint8_t *data, size_t size, size_t step, struct tape *lt, struct tape 
         memcpy(piece, data + off, n);
         in = (struct span){piece, n};
         while (lines_next(&l, &in, &unit))
-            add(lt, unit, BODY_LINE_MAX);
+            add(lt, unit, BODY_LINE_MAX + 1);
         MUST(!in.len);
         in = (struct span){piece, n};
         while (chunks_next(&c, &in, &unit))
@@ -62,7 +62,7 @@ run(const uint8_t *data, size_t size, size_t step, struct tape *lt, struct tape 
         off += n;
     }
     while (lines_end(&l, &unit))
-        add(lt, unit, BODY_LINE_MAX);
+        add(lt, unit, BODY_LINE_MAX + 1);
     while (chunks_end(&c, &unit))
         add(ct, unit, RAWBODY_CHUNK_MAX);
 }

@@ -132,7 +132,7 @@ match_add(struct match_batch *b, const struct ruleset *rs, enum target t, size_t
 {
     assert(t == TARGET_BODY || t == TARGET_RAWBODY || t == TARGET_URI);
     assert(len || t == TARGET_URI); /* a link may be empty */
-    assert(t == TARGET_URI || len <= (size_t)(t == TARGET_BODY ? BODY_LINE_MAX : RAWBODY_CHUNK_MAX));
+    assert(t == TARGET_URI || len <= (size_t)(t == TARGET_BODY ? BODY_LINE_MAX + 1 : RAWBODY_CHUNK_MAX));
     assert(b->units_cnt < MATCH_BATCH_UNITS && len <= MATCH_BATCH_OCTETS - b->octets_len);
     struct match_unit *u = &b->units[b->units_cnt++];
     u->rs = rs;

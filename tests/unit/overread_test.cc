@@ -190,14 +190,13 @@ struct bench {
     stream_fn stream;
     hs_scratch_t *scratch = nullptr;
     hs_stream_t *open = nullptr;
-    void renew()
+    // False: this libhs has no run time for the database (Vectorscan as Debian builds it: none for AVX512).
+    bool renew()
     {
         scratch = nullptr;
         open = nullptr;
-        ASSERT_EQ(HS_SUCCESS, hs_alloc_scratch(db, &scratch));
-        if (is_stream) {
-            ASSERT_EQ(HS_SUCCESS, hs_open_stream(db, 0, &open));
-        }
+        return hs_alloc_scratch(db, &scratch) == HS_SUCCESS &&
+               (!is_stream || hs_open_stream(db, 0, &open) == HS_SUCCESS);
     }
     void operator()(const char *data, unsigned len) const
     {
@@ -222,7 +221,11 @@ TEST_F(Overread, NothingFaultsWithSlack)
             for (const auto &[name, set] : pattern_sets()) {
                 for (unsigned mode : { HS_MODE_BLOCK, HS_MODE_STREAM }) {
                     bench b = { compile(set, platforms[p], mode), mode == HS_MODE_STREAM, block, stream };
-                    b.renew();
+                    if (!b.renew()) {
+                        EXPECT_NE(0u, p);
+                        hs_free_database(b.db);
+                        continue;
+                    }
                     tally &t = tallies[std::string(*run.name ? run.name : "chosen_") + " " + platforms[p].name +
                                        (b.is_stream ? " stream " : " block ") + name];
                     for (unsigned kind = 0; kind < 10; kind++) {

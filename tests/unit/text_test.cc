@@ -89,12 +89,13 @@ strings lines_model(std::string t)
         std::string line = e == t.npos ? t.substr(i) : t.substr(i, e - i) + "\n";
         i = e == t.npos ? t.size() : e + 1;
         while (line.size() > BODY_LINE_MAX) {
-            size_t sp = line.rfind(' ', BODY_LINE_MAX - 1);
+            size_t sp = line.rfind(' ', BODY_LINE_MAX);
             size_t n = sp == line.npos ? (size_t)BODY_LINE_MAX : sp + 1;
             v.push_back(line.substr(0, n));
             line.erase(0, n);
         }
-        v.push_back(line);
+        if (!line.empty()) /* it has an empty one when a cut ends the text; we have not */
+            v.push_back(line);
     }
     return v;
 }
