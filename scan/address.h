@@ -4,6 +4,7 @@
  * brackets, quotes and brackets never closed. SpamAssassin 4.0.1 gives every address of every field of
  * the name, joined with "\n" and without one at the end; so does this.
  *
+ * Owns:    nothing; addresses are parts of the value.
  * Threads: pure functions. Linear in the value. */
 #ifndef WEIR_SCAN_ADDRESS_H
 #define WEIR_SCAN_ADDRESS_H

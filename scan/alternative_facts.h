@@ -20,6 +20,7 @@
  *
  * Owns:    nothing. 128 KiB.
  * Threads: one struct, one thread.
+ * Limits:  ALTERNATIVE_WORDS_MAX words, ALTERNATIVE_PROBES_MAX probes a word: above and below.
  * Fails:   never. */
 #ifndef WEIR_SCAN_ALTERNATIVE_FACTS_H
 #define WEIR_SCAN_ALTERNATIVE_FACTS_H

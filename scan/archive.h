@@ -24,6 +24,7 @@
  * Owns:    pool: its archives, about 230 kB each, resident as far as they were used; zlib's memory is inside
  *          (no malloc after archive_pool_new). DATA and names are lent until the next call.
  * Threads: a pool belongs to one thread.
+ * Limits:  struct archive_limits of the caller, told by flags; names of ARCHIVE_NAME_MAX octets (NAME_CUT).
  * Fails:   only archive_pool_new (NULL: no memory). */
 #ifndef WEIR_SCAN_ARCHIVE_H
 #define WEIR_SCAN_ARCHIVE_H

@@ -6,6 +6,8 @@
 #include "scan/span_text.h"
 
 enum {
+    /* Of an address as SpamAssassin's pattern has it: octets of the user (RFC 5321), labels before the
+     * last one, octets of a label. What is longer is no address. */
     USER_LEN_MAX = 64,
     LABELS_MAX = 4,
     HOST_LABEL_MAX = 61,

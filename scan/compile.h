@@ -9,6 +9,8 @@
  *                    does an octet of ordinary text cost, how many of its lines does it hit
  *     compile_sets   whole databases
  *
+ * Owns:    what it writes into a compile_set (`octets`) is the caller's to free().
+ * Limits:  COMPILE_* below, and memory_max, for each child.
  * Threads: forks; call from a process with one thread, or before others are started.
  * Fails:   per pattern and per set, in the result. The cache is a help, never a condition: what cannot be read or
  *          does not verify is compiled anew. */

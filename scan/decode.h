@@ -5,6 +5,7 @@
  * taken as far as they make sense. What was not plainly right is told in `has_junk`.
  *
  * Owns:    nothing. 160 octets of state, resumable at any octet.
+ * Threads: one struct, one thread.
  * Fails:   never. */
 #ifndef WEIR_SCAN_DECODE_H
 #define WEIR_SCAN_DECODE_H

@@ -10,8 +10,10 @@
  *     a surrogate pair written as two references is one character, half a pair is U+FFFD, and so are the
  *     other noncharacters. 128-159 are the C1 controls, not windows-1252.
  *
+ * Owns:    a constant table after set-up.
  * Threads: entity_setup before any thread; entity_read is pure after it.
- * Limits:  a reference longer than ENTITY_LEN_MAX octets (leading zeros) is text. */
+ * Limits:  a reference longer than ENTITY_LEN_MAX octets (leading zeros) is text.
+ * Fails:   never. */
 #ifndef WEIR_SCAN_ENTITY_H
 #define WEIR_SCAN_ENTITY_H
 

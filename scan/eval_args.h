@@ -6,6 +6,7 @@
  * there is empty.
  *
  * Owns:    nothing; the spans point into the rule set's image and live as long as it.
+ * Threads: pure functions.
  * Limits:  EVAL_ARGS_MAX; the rule compiler refuses a rule with more.
  * Fails:   never. */
 #ifndef WEIR_SCAN_EVAL_ARGS_H

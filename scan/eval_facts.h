@@ -3,7 +3,9 @@
  * message.c fills one in for each message; what is NULL was not collected, and functions that need it say 0.
  * All of it is finished (parts ended, lines handed out) and stays as it is while functions run.
  *
- * Owns:    nothing. */
+ * Owns:    nothing.
+ * Threads: read by the thread of its message alone.
+ * Limits:  those of what it points to. */
 #ifndef WEIR_SCAN_EVAL_FACTS_H
 #define WEIR_SCAN_EVAL_FACTS_H
 

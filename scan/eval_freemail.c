@@ -5,6 +5,8 @@
 #include "scan/body_emails.h"
 #include "scan/eval_private.h"
 
+/* SpamAssassin's freemail_max_body_emails and freemail_max_body_freemails: with more addresses in the body nothing
+ * is said of them. */
 enum { FREEMAIL_BODY_EMAILS_MAX = 5, FREEMAIL_BODY_FREEMAILS_MAX = 3 };
 
 static bool

@@ -8,7 +8,8 @@
  * Owns:    the asker owns the struct and what `owner` means; every pointer in a hit is lent for the call alone.
  * Threads: called in the thread that scans.
  * Limits:  an excerpt has at most EXPLAIN_EXCERPT_MAX octets; a stream target (full, attachment) may know only
- *          what is left of its last piece, and then says less. */
+ *          what is left of its last piece, and then says less.
+ * Fails:   never. */
 #ifndef WEIR_SCAN_EXPLAIN_H
 #define WEIR_SCAN_EXPLAIN_H
 

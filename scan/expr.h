@@ -17,7 +17,8 @@
  *
  * Owns:    nothing; no allocation, no recursion.
  * Limits:  EXPR_CODE_MAX instructions, EXPR_STACK_MAX open operators and operands. Past them: an error.
- * Threads: pure functions. */
+ * Threads: pure functions.
+ * Fails:   expr_parse with 0 and a place in the text; a program that expr_verify let pass never. */
 #ifndef WEIR_SCAN_EXPR_H
 #define WEIR_SCAN_EXPR_H
 

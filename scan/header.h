@@ -8,9 +8,10 @@
  * first one would hide a Content-Type behind it. In a part's header the first one is the body's first line.
  *
  * Values are borrowed from the buffer as they came, folding included; header_unfold makes the value that
- * rules see. RFC 2047 encoded words are not decoded yet: rules see "=?utf-8?...".
+ * rules see, but for encoded words: those are word.h's.
  *
  * Owns:    nothing; the buffer is the caller's and must outlive the fields.
+ * Threads: one struct, one thread.
  * Limits:  `cap` octets; the rest is read over until the empty line (is_capped).
  * Fails:   never. */
 #ifndef WEIR_SCAN_HEADER_H

@@ -23,7 +23,8 @@
  *
  * Owns:    nothing; sizeof(struct html) < 24 KiB of state, part of a message's slot.
  * Threads: html_setup before any thread.
- * Fails:   never. Caps and what they do: html_token.h, html_style.h, and HTML_* below; flags in facts.
+ * Limits:  html_token.h, html_style.h, html_uri.h, and HTML_* below: what they do stands there; flags in facts.
+ * Fails:   never.
  * Linear:  each octet is read at most twice (three times at the end of the text).
  * Source:  HTML.pm 4.0.1, HTML::Parser 3.81. */
 #ifndef WEIR_SCAN_HTML_H

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+/* Octets of the longest name of a colour, in whole words; slots for about 150 of them. */
 enum { NAME_LEN_MAX = 24, SLOTS = 512 };
 
 struct color {

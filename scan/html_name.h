@@ -1,6 +1,8 @@
 /* html_name: the elements and attributes that HTML.pm knows, by number.
  *
- * Threads: html_name_setup before any thread; lookups are pure after it. */
+ * Owns:    constant tables after set-up.
+ * Threads: html_name_setup before any thread; lookups are pure after it.
+ * Fails:   never: what is not known is HTML_TAG_UNKNOWN, HTML_ATTR_CNT. */
 #ifndef WEIR_SCAN_HTML_NAME_H
 #define WEIR_SCAN_HTML_NAME_H
 

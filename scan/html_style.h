@@ -7,7 +7,10 @@
  * Equal neighbours (<p><p><p>) share one entry. HTML_STYLE_MAX entries; deeper elements replace the
  * style on top and are counted, so closing stays right but for the style between them (is_capped).
  *
- * Owns:    nothing. Threads: html_style_setup first.
+ * Owns:    nothing.
+ * Threads: html_style_setup before any; one struct, one thread.
+ * Limits:  HTML_STYLE_MAX, above.
+ * Fails:   never.
  * Linear:  closing is paid for by opening; whether an element is open at all is a count, not a search. */
 #ifndef WEIR_SCAN_HTML_STYLE_H
 #define WEIR_SCAN_HTML_STYLE_H

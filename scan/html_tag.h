@@ -1,6 +1,10 @@
 /* html_tag: what a tag does to the facts, the style and the links of struct html. Private to html.c.
  *
- * Each works on h->token, the tag just read. */
+ * Each works on h->token, the tag just read.
+ *
+ * Owns:    nothing; works on the struct html given.
+ * Threads: as html.h.
+ * Fails:   never. */
 #ifndef WEIR_SCAN_HTML_TAG_H
 #define WEIR_SCAN_HTML_TAG_H
 

@@ -1,7 +1,10 @@
 /* html_uri: URIs of HTML made whole as HTML.pm does: blanks off, cut, joined with <base href> (RFC 2396
  * 5.2), dots in the path resolved.
  *
- * Threads: pure but for the caller's struct html_base. Linear in the URI and the base. */
+ * Owns:    nothing; `out` is the caller's.
+ * Threads: pure but for the caller's struct html_base. Linear in the URI and the base.
+ * Limits:  HTML_URI_MAX, HTML_BASE_MAX: below.
+ * Fails:   never. */
 #ifndef WEIR_SCAN_HTML_URI_H
 #define WEIR_SCAN_HTML_URI_H
 

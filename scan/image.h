@@ -16,7 +16,10 @@
  * the same version of Hyperscan on a processor with the same features or more. Hostile: every offset, count and length is checked
  * against the file before use, and the checksum before anything else.
  *
- * Threads: none kept. */
+ * Owns:    the image is the caller's to free().
+ * Threads: none kept.
+ * Limits:  those of what it is made of (rule_list.h, expr.h, list.h, signature.h, compile.h).
+ * Fails:   with diagnostics in the list; image_verify with a sentence. */
 #ifndef WEIR_SCAN_IMAGE_H
 #define WEIR_SCAN_IMAGE_H
 

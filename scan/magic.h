@@ -6,6 +6,8 @@
  * OLE2) may stay MAGIC_ZIP or MAGIC_OLE2: archive.h names the members.
  *
  * Owns:    nothing; constant tables.
+ * Threads: pure functions.
+ * Limits:  MAGIC_HEAD_LEN octets are looked at.
  * Fails:   never: MAGIC_DATA when nothing fits. */
 #ifndef WEIR_SCAN_MAGIC_H
 #define WEIR_SCAN_MAGIC_H

@@ -7,8 +7,10 @@
  * plain one, as in SpamAssassin and Python; segments that come in disorder are put in order, and
  * what stands behind a missing one is left out.
  *
+ * Owns:    nothing; spans point into the value.
  * Threads: pure functions.
- * Limits:  PARAM_SEGMENTS_MAX. Linear time. */
+ * Limits:  PARAM_SEGMENTS_MAX. Linear time.
+ * Fails:   never: what is not there is empty. */
 #ifndef WEIR_SCAN_PARAM_H
 #define WEIR_SCAN_PARAM_H
 

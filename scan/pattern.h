@@ -14,7 +14,8 @@
  *
  * Owns:    the pattern owns a copy of its text.
  * Limits:  PATTERN_DEPTH_MAX nested groups, PATTERN_LITERALS_MAX strings.
- * Threads: none kept; set-up only, allocates. */
+ * Threads: none kept; set-up only, allocates.
+ * Fails:   NULL: not understood, or over a cap. */
 #ifndef WEIR_SCAN_PATTERN_H
 #define WEIR_SCAN_PATTERN_H
 

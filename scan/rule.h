@@ -18,7 +18,9 @@
  * unusable for image_build; a warning names a line that is not honoured.
  *
  * Owns:    rule_list owns every string in it.
- * Threads: none kept; set-up only, allocates. */
+ * Threads: none kept; set-up only, allocates.
+ * Limits:  RULE_* of rule_list.h and limits.h; each is an error or a rule turned off, with its line.
+ * Fails:   with diagnostics; what is read goes on behind the line that is wrong. */
 #ifndef WEIR_SCAN_RULE_H
 #define WEIR_SCAN_RULE_H
 

@@ -5,7 +5,9 @@
  * cursor behind the keyword. A reader says what is wrong at the octet where it is wrong and leaves the list as
  * it was then.
  *
- * Threads: none kept; set-up only. */
+ * Owns:    nothing; the cursor points into the line.
+ * Threads: none kept; set-up only.
+ * Fails:   with a diagnostic in the list. */
 #ifndef WEIR_SCAN_RULE_LINE_H
 #define WEIR_SCAN_RULE_LINE_H
 

@@ -1,7 +1,12 @@
 /* rule_list: what rule_*.c and image.c share about parsed rules. Private to scan/.
  *
  * A rule is an entry by name. `score` and `describe` may come before, after or without a definition, so an
- * entry can exist with kind RULE_NONE. A later definition replaces an earlier one; score and describe stay. */
+ * entry can exist with kind RULE_NONE. A later definition replaces an earlier one; score and describe stay.
+ *
+ * Owns:    every string of its entries.
+ * Threads: none kept; set-up only.
+ * Limits:  RULE_* below.
+ * Fails:   with a diagnostic in the list; aborts without memory. */
 #ifndef WEIR_SCAN_RULE_LIST_H
 #define WEIR_SCAN_RULE_LIST_H
 

@@ -9,6 +9,7 @@
 
 #include "scan/rule_list.h"
 
+/* Tags in tags: what is left behind the last pass stays as it is written. */
 enum { PASSES_MAX = 6 };
 
 /* Pattern text and each octet's column. */

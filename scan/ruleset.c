@@ -150,6 +150,7 @@ load_scratch(struct ruleset *rs, char *err, size_t err_size)
 static bool
 load_threads(struct ruleset *rs, char *err, size_t err_size)
 {
+    /* Octets; a pattern that needs more is no hit: hits.gave_up. */
     enum { JIT_STACK_MAX = 512 * 1024 };
     size_t rules = rs->view.rules_cnt + 1;
     for (unsigned i = 0; i < rs->threads_cnt; i++) {

@@ -5,6 +5,8 @@
  * ruleset it began under until its verdict, so a rule set is freed only when (1) no thread can still
  * load the pointer (the caller's QSBR) and (2) ruleset_pinned() is 0.
  *
+ * Owns:    a copy of the image, and each thread's scratch.
+ * Limits:  SCANNER_THREADS_MAX threads; the image's own were checked by image_verify.
  * Threads: load/free/pinned: any one thread. pin/unpin: the thread that owns `thread_idx`, no
  *          atomic read-modify-write. Everything const: any thread.
  * Fails:   load only, with a sentence in `err`. A hostile image is refused, never trusted. */

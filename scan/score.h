@@ -1,6 +1,9 @@
 /* score: hits become rules, rules a score, the score a verdict.
  *
- * Threads: one thread per thread_idx, as in match.h. */
+ * Owns:    nothing.
+ * Threads: one thread per thread_idx, as in match.h.
+ * Limits:  JUDGEMENT_RULES_MAX rules are named; all of them count.
+ * Fails:   never. */
 #ifndef WEIR_SCAN_SCORE_H
 #define WEIR_SCAN_SCORE_H
 

@@ -11,6 +11,7 @@
 
 #include "scan/signature_private.h"
 
+/* Fields of a line that are told apart: one more than any format has, so that too many are seen. */
 enum { FIELDS_MAX = 8 };
 
 void *

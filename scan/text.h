@@ -9,12 +9,15 @@
  *   chunks  rawbody: one part's text, cut when more than RAWBODY_CHUNK_MAX is left, behind the first "\n"
  *           (else ">", else " ") in the second half of a chunk, else at the half.
  *
- * CRLF is read as "\n". Charsets are not decoded and HTML is not rendered yet: its source is the text.
+ * CRLF is read as "\n". Charsets and HTML are the caller's (charset.h, html.h): lines take rendered UTF-8.
  *
  * Both are pulled: while (lines_next(&l, &in, &unit)) use(unit); then while (lines_end(&l, &unit)).
  * A unit is borrowed from the cutter until the next call.
  *
- * Fails: never. Nothing is allocated; the same units for any split of the input. */
+ * Owns:    nothing; a unit is its buffer or the input.
+ * Threads: one struct, one thread.
+ * Limits:  BODY_LINE_MAX, RAWBODY_CHUNK_MAX: above.
+ * Fails:   never. Nothing is allocated; the same units for any split of the input. */
 #ifndef WEIR_SCAN_TEXT_H
 #define WEIR_SCAN_TEXT_H
 

@@ -15,6 +15,7 @@
  *
  * Owns:    nothing. Under 1 kB.
  * Threads: one struct, one thread.
+ * Limits:  STOCK_LABEL_MAX, STOCK_HITS_MAX: below.
  * Fails:   never. */
 #ifndef WEIR_SCAN_TEXT_FACTS_H
 #define WEIR_SCAN_TEXT_FACTS_H

@@ -7,8 +7,10 @@
  * not UTF-8 are read as Windows-1252 first. Fields that are not text (Received, Message-ID,
  * List-*..) keep their words.
  *
+ * Owns:    nothing; `out` is the caller's.
  * Threads: pure functions.
- * Limits:  WORD_ROOM; with less room the value is cut and *is_cut set. Linear time. */
+ * Limits:  WORD_ROOM; with less room the value is cut and *is_cut set. Linear time.
+ * Fails:   never. */
 #ifndef WEIR_SCAN_WORD_H
 #define WEIR_SCAN_WORD_H
 
