@@ -34,6 +34,7 @@ CUT_TEXT = ("text cut by FreeMail", "SpamAssassin's FreeMail plugin cuts address
 ADDRESS = ("address syntax", "no address by RFC 5322: SpamAssassin's patterns find none, or another")
 NO_PART = ("multipart without a part", "SpamAssassin has no body then, and no Subject line in it; Weir has the Subject")
 NO_LINE_END = ("no last line end", "the file's last line has no end; over SMTP every line has one, and Weir scans what SMTP brings")
+REFERENCES = ("references as UTF-8", "&#146; in a part of ASCII only is one octet in SpamAssassin, UTF-8 in Weir as everywhere else")
 CLASSES = [
     ("__HAS_ANY_EMAIL", "*", "weir", *CUT_TEXT),
     ("__hk_bigmoney", "*", "weir", *CUT_TEXT),
@@ -55,12 +56,14 @@ CLASSES = [
     ("*_URI", "*url8*", "weir", *NO_LINE_END),
     ("__LOCAL_PP_NONPPURL", "*url8*", "weir", *NO_LINE_END),
     ("__KAM_BODY_LENGTH_*", "*", "weir", "CRLF counted once", "SpamAssassin counts the CR of a file with CRLF, Weir counts a line end as one octet"),
-    ("__HIGHBITS", "sa-hard-ham-1/00160*", "weir", "references as UTF-8", "&#146; in a part of ASCII only is one octet in SpamAssassin, UTF-8 in Weir as everywhere else"),
+    ("__HIGHBITS", "sa-hard-ham-1/00160*", "weir", *REFERENCES),
+    ("B_HIGH", "*", "weir", *REFERENCES),
     ("MIME_HTML_MOSTLY", "*decoderended*", "weir", "empty message part", "a message/rfc822 without an octet: a text of no length in Weir, nothing in SpamAssassin"),
     ("__DC_IMG_HTML_RATIO", "*", "weir", "length of the rendered text", "the rawbody form of image_to_text_ratio takes the raw text's length, Weir the rendered one's"),
     ("__UPPERCASE_URI", "made-*", "sa", "redirector without a scheme", "url?q=3Dhttp://..: redirector_pattern is not read; only targets that begin with http are followed"),
     ("HTTPS_HTTP_MISMATCH", "made-*", "sa", "host name syntax", "http://-bad-.example.com/: SpamAssassin looks only at example.com, Weir at the whole name"),
-    ("MPART_ALT_DIFF*", "made-*", "sa", "alternative in alternative", "SpamAssassin compares the inner ones too, Weir the outer one's parts"),
+    ("*UPPERCASE_*", "made-*", "*", "digest without its delimiter", "SpamAssassin takes the text of a multipart/digest without a delimiter for a message"),
+    ("*_ALT*", "made-*", "sa", "alternative in alternative", "SpamAssassin compares the inner ones too, Weir the outer one's parts"),
 ]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
