@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { READ_CHUNK = 65536 };
+enum { READ_CHUNK = 65536, CONVERT_LEN = READ_CHUNK + READ_CHUNK / 16 };
 
 static const char FROM_LINE[] = "From ";
 enum { FROM_LEN = sizeof(FROM_LINE) - 1 };
@@ -321,19 +321,43 @@ feed_end(struct line_ends *e, uint8_t before)
     e->feed(e->to, (const uint8_t *)"\r\n" + (before == '\r'), 2u - (before == '\r'));
 }
 
+/* Up to the first octet that may not have room for a CR before it. Returns octets taken. */
+static size_t
+convert(struct line_ends *e, const uint8_t *octets, size_t len, uint8_t *out, size_t *out_len)
+{
+    size_t at = 0, to = 0;
+    while (at < len && to + 2 <= CONVERT_LEN) {
+        size_t n = len - at < CONVERT_LEN - to - 1 ? len - at : CONVERT_LEN - to - 1;
+        const uint8_t *lf = memchr(octets + at, '\n', n);
+        if (lf)
+            n = (size_t)(lf - octets) - at;
+        memcpy(out + to, octets + at, n);
+        at += n;
+        to += n;
+        if (n)
+            e->last = out[to - 1];
+        if (!lf)
+            continue;
+        if (e->last != '\r')
+            out[to++] = '\r';
+        out[to++] = e->last = '\n';
+        at++;
+    }
+    *out_len = to;
+    return at;
+}
+
+/* In large pieces: a scanner is called for each. */
 static void
 feed_unix(struct line_ends *e, const uint8_t *octets, size_t len)
 {
-    for (size_t at = 0; at < len;) {
-        const uint8_t *lf = memchr(octets + at, '\n', len - at);
-        size_t end = lf ? (size_t)(lf - octets) : len;
-        if (end > at)
-            e->feed(e->to, octets + at, end - at);
-        uint8_t before = end > at ? octets[end - 1] : e->last;
-        if (lf)
-            feed_end(e, before);
-        e->last = lf ? '\n' : before;
-        at = end + 1;
+    uint8_t out[CONVERT_LEN];
+    while (len) {
+        size_t out_len;
+        size_t n = convert(e, octets, len, out, &out_len);
+        e->feed(e->to, out, out_len);
+        octets += n;
+        len -= n;
     }
 }
 

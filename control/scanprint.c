@@ -177,8 +177,8 @@ add_rules(cJSON *object, const struct scan_print *how, const struct message *m, 
 {
     cJSON *rules = cJSON_AddArrayToObject(object, "rules");
     cJSON *subrules = how->wants_subrules ? cJSON_AddArrayToObject(object, "subrules") : NULL;
-    for (uint32_t i = 0; rs && i < ruleset_rule_cnt(rs); i++) {
-        if (!how->is_rule[i] || !message_hit(m, i))
+    for (uint32_t i = 0; rs && (i = message_next_hit(m, i)) < ruleset_rule_cnt(rs); i++) {
+        if (!how->is_rule[i])
             continue;
         const char *name = ruleset_rule_name(rs, i);
         cJSON *array = is_sub(name) ? subrules : rules;

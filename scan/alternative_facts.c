@@ -32,6 +32,7 @@ alternative_facts_open(struct alternative_facts *f)
         return;
     memset(f->words, 0, sizeof(f->words));
     f->words_cnt = 0;
+    f->words_html = f->words_text = f->words_left = 0;
     f->has_image = false;
     start_word(f);
 }
@@ -63,18 +64,54 @@ find(struct alternative_facts *f, uint32_t hash)
     return NULL;
 }
 
+/* Counts it, and what alternative_facts_close() wants to know of all words. */
+static void
+count_word(struct alternative_facts *f, struct alternative_word *w)
+{
+    uint16_t *cnt = f->is_html ? &w->html_cnt : &w->text_cnt;
+
+    if (*cnt == UINT16_MAX)
+        return;
+    if (++*cnt == 1) {
+        f->words_html += f->is_html;
+        f->words_text += !f->is_html;
+    }
+    if (f->is_html)
+        f->words_left += w->html_cnt == w->text_cnt + 1;
+    else
+        f->words_left -= w->html_cnt == w->text_cnt;
+}
+
 static void
 end_word(struct alternative_facts *f)
 {
     if (f->is_word) {
         struct alternative_word *w = find(f, f->hash);
-        uint16_t *cnt = !w ? NULL : f->is_html ? &w->html_cnt : &w->text_cnt;
-        if (!cnt)
+        if (w)
+            count_word(f, w);
+        else
             f->is_capped = true;
-        else if (*cnt < UINT16_MAX)
-            ++*cnt;
     }
     start_word(f);
+}
+
+/* Hashes the octets of a word up to its end. Returns how many. */
+static size_t
+pass_word(struct alternative_facts *f, const uint8_t *octets, size_t len)
+{
+    uint32_t hash = f->hash;
+    bool is_word = f->is_word;
+    size_t i = 0;
+
+    for (; i < len && !octet_is_space(octets[i]) && octets[i] != 0xc2 && octets[i] != 0xa0; i++) {
+        is_word |= is_word_octet(octets[i]);
+        hash = (hash ^ octets[i]) * 16777619u;
+    }
+    f->has_octets |= i > 0;
+    f->has_c2 &= i == 0;
+    f->is_word = is_word;
+    f->hash = hash;
+    return i;
 }
 
 void
@@ -84,6 +121,9 @@ alternative_facts_text(struct alternative_facts *f, bool is_html, const uint8_t 
         return;
     f->is_html = is_html;
     for (size_t i = 0; i < len; i++) {
+        i += pass_word(f, octets + i, len - i);
+        if (i == len)
+            return;
         bool is_nbsp = f->has_c2 && octets[i] == 0xa0;
         if (is_nbsp || octet_is_space(octets[i])) {
             if (f->has_octets)
@@ -95,7 +135,7 @@ alternative_facts_text(struct alternative_facts *f, bool is_html, const uint8_t 
         f->has_c2 = octets[i] == 0xc2;
         if (f->has_c2)
             continue;
-        f->has_octets = true;
+        f->has_octets = true; /* 0xa0 behind something else */
         f->is_word |= is_word_octet(octets[i]);
         f->hash = (f->hash ^ octets[i]) * 16777619u;
     }
@@ -115,13 +155,7 @@ alternative_facts_close(struct alternative_facts *f)
 {
     if (!f->depth || --f->depth)
         return;
-    uint64_t html = 0, text = 0, left = 0;
-    for (uint32_t i = 0; i < ALTERNATIVE_SLOTS; i++) {
-        const struct alternative_word *w = &f->words[i];
-        html += w->html_cnt > 0;
-        text += w->text_cnt > 0;
-        left += w->html_cnt > w->text_cnt;
-    }
+    uint64_t html = f->words_html, text = f->words_text, left = f->words_left;
     if (!html && f->has_image)
         html = left = 1;
     if (!html)

@@ -56,6 +56,7 @@ struct alternative_facts {
     bool has_image;
     unsigned depth;
     uint32_t words_cnt;
+    uint32_t words_html, words_text, words_left; /* of them: in HTML, in text, more often in HTML */
     uint32_t hash; /* of the word being read */
     bool has_octets, is_word, is_html, has_c2;
     struct alternative_word words[ALTERNATIVE_SLOTS];

@@ -220,7 +220,9 @@ qp_feed(struct decoder *d, const uint8_t *in, size_t len, uint8_t *out)
             d->qp = QP_TEXT;
         }
         if (d->qp == QP_TEXT) {
-            while (i < len && in[i] != '=' && in[i] != ' ' && in[i] != '\t')
+            /* A blank with text behind it is text. */
+            while (i < len && in[i] != '=' &&
+                   ((in[i] != ' ' && in[i] != '\t') || (i + 1 < len && in[i + 1] > ' ')))
                 out[n++] = in[i++];
             if (i == len)
                 break;

@@ -85,14 +85,26 @@ eval_check_args(int id, const struct eval_args *a, char *err, size_t err_size)
     return false;
 }
 
+struct eval_function
+eval_function(int id)
+{
+    struct eval_function fn = { NULL, 0 };
+    fn.entry = entry_of(id, &fn.header_idx);
+    return fn;
+}
+
+double
+eval_call(struct eval_function fn, const struct eval_facts *f, const struct eval_args *a,
+          const struct eval_prepared *p)
+{
+    struct eval_call c = { f, a, p };
+    if (fn.entry)
+        return fn.entry->fn(&c);
+    return f->header && fn.header_idx < eval_header_table_cnt ? eval_header_table[fn.header_idx].fn(f->header, a) : 0;
+}
+
 double
 eval_run(int id, const struct eval_facts *f, const struct eval_args *a, const struct eval_prepared *p)
 {
-    unsigned idx = 0;
-    const struct eval_entry *e = entry_of(id, &idx);
-    if (e) {
-        struct eval_call c = { f, a, p };
-        return e->fn(&c);
-    }
-    return f->header && idx < eval_header_table_cnt ? eval_header_table[idx].fn(f->header, a) : 0;
+    return eval_call(eval_function(id), f, a, p);
 }

@@ -45,6 +45,7 @@ enum {
     EVAL_REGEX_SUBJECT_MAX = 65536
 };
 
+struct eval_entry;
 struct eval_prepared;
 
 /* Functions are numbered 0 .. eval_cnt() - 1, for this build only: an image names them. -1: not known. */
@@ -62,6 +63,15 @@ int eval_prepare(int id, const struct eval_args *a, unsigned threads, struct eva
 
 /* NULL is allowed. */
 void eval_release(struct eval_prepared *p);
+
+/* The function itself, so that a rule set need not look it up for each message. Set-up. */
+struct eval_function {
+    const struct eval_entry *entry; /* NULL: */
+    unsigned header_idx;            /* in eval_header_table */
+};
+struct eval_function eval_function(int id);
+double eval_call(struct eval_function fn, const struct eval_facts *f, const struct eval_args *a,
+                 const struct eval_prepared *p);
 
 /* What the function says: 0 is no hit. */
 double eval_run(int id, const struct eval_facts *f, const struct eval_args *a,

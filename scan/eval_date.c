@@ -444,7 +444,16 @@ date_diff(const struct header_facts *f)
 int32_t
 eval_check_for_shifted_date(const struct header_facts *f, const struct eval_args *a)
 {
-    double diff = (double)date_diff(f);
+    double diff;
+
+    if (f->memo == NULL || !f->memo->has_date_diff) {
+        int64_t found = date_diff(f);
+        if (f->memo != NULL)
+            *f->memo = (struct header_memo){.has_date_diff = true, .date_diff = found};
+        diff = (double)found;
+    } else {
+        diff = (double)f->memo->date_diff;
+    }
 
     return (eval_arg_is(a, 0, "undef") || diff >= 3600 * eval_arg_number(a, 0)) &&
            (eval_arg_is(a, 1, "undef") || diff < 3600 * eval_arg_number(a, 1));

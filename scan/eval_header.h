@@ -49,6 +49,12 @@ enum field_form {
     HEADER_PART_FIRST_ADDR /* ":first:addr": the first address of the first field only; no line feed */
 };
 
+/* What several rules ask for and is dear to find out; zeroed when a message's functions begin to run. */
+struct header_memo {
+    bool has_date_diff;
+    int64_t date_diff; /* eval_date.c */
+};
+
 /* What the functions may ask of a message. */
 struct header_facts {
     /* The value of a field: names are not case-sensitive, and SpamAssassin's names "ALL" (name:
@@ -68,6 +74,8 @@ struct header_facts {
     /* MAIL FROM, when the SMTP transaction is known; else get_envelope_from's guesses are used. */
     bool has_mail_from;
     struct span mail_from;
+
+    struct header_memo *memo; /* NULL: nothing is remembered */
 };
 
 typedef int32_t eval_header_fn(const struct header_facts *f, const struct eval_args *a);

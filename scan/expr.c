@@ -40,6 +40,8 @@ bool
 expr_verify(const uint32_t *code, size_t code_cnt, uint32_t rules_cnt)
 {
     size_t depth = 0;
+    if (code_cnt > EXPR_CODE_MAX)
+        return false;
     for (size_t i = 0; i < code_cnt; i++) {
         if (expr_op(code[i]) >= EXPR_OP_CNT)
             return false;
@@ -148,46 +150,59 @@ note_fault(uint64_t *faults, enum expr_op op, const double *operands, size_t at)
     *faults = (*faults & ((UINT64_C(1) << at) - 1)) | fault << at;
 }
 
-static double
-run(const uint32_t *code, size_t code_cnt, const float *values, uint64_t *faults)
-{
-    double stack[EXPR_STACK_MAX] = { 0 };
-    size_t top = 0; /* values on the stack */
-    for (size_t i = 0; i < code_cnt; i++) {
-        enum expr_op op = (enum expr_op)expr_op(code[i]);
-        uint32_t operand = expr_operand(code[i]);
-        top -= expr_arity(op);
-        double *at = &stack[top++];
-        if (faults && expr_arity(op))
-            note_fault(faults, op, at, top - 1);
-        else if (faults)
-            *faults &= ~(UINT64_C(1) << (top - 1));
-        if (op == EXPR_CONST)
-            *at = operand;
-        else if (op == EXPR_RULE)
-            *at = values ? (double)values[operand] : 0;
-        else if (op == EXPR_NOT)
-            *at = *at == 0;
-        else if (op == EXPR_NEG)
-            *at = -*at;
-        else if (op == EXPR_SELECT)
-            *at = at[0] != 0 ? at[1] : at[2];
-        else
-            *at = binary(op, at[0], at[1]);
-    }
-    return stack[0];
-}
-
 double
 expr_eval(const uint32_t *code, size_t code_cnt, const float *values)
 {
-    return run(code, code_cnt, values, NULL);
+    double stack[EXPR_STACK_MAX];
+    double *top = stack; /* behind the uppermost */
+    for (size_t i = 0; i < code_cnt; i++) {
+        enum expr_op op = (enum expr_op)expr_op(code[i]);
+        uint32_t operand = expr_operand(code[i]);
+        if (op == EXPR_RULE) { /* the first four are nearly all there are */
+            *top++ = values ? (double)values[operand] : 0;
+        } else if (op == EXPR_AND) {
+            top--;
+            top[-1] = top[-1] != 0 ? top[0] : top[-1];
+        } else if (op == EXPR_OR) {
+            top--;
+            top[-1] = top[-1] != 0 ? top[-1] : top[0];
+        } else if (op == EXPR_NOT) {
+            top[-1] = top[-1] == 0;
+        } else if (op == EXPR_CONST) {
+            *top++ = operand;
+        } else if (op == EXPR_NEG) {
+            top[-1] = -top[-1];
+        } else if (op == EXPR_SELECT) {
+            top -= 2;
+            top[-1] = top[-1] != 0 ? top[0] : top[1];
+        } else {
+            top--;
+            top[-1] = binary(op, top[-1], top[0]);
+        }
+    }
+    return stack[0];
 }
 
 bool
 expr_divides_by_zero(const uint32_t *code, size_t code_cnt)
 {
+    double stack[EXPR_STACK_MAX] = { 0 };
     uint64_t faults = 0;
-    run(code, code_cnt, NULL, &faults);
+    size_t top = 0; /* values on the stack */
+    for (size_t i = 0; i < code_cnt; i++) {
+        enum expr_op op = (enum expr_op)expr_op(code[i]);
+        top -= expr_arity(op);
+        double *at = &stack[top++];
+        if (expr_arity(op))
+            note_fault(&faults, op, at, top - 1);
+        else
+            faults &= ~(UINT64_C(1) << (top - 1));
+        *at = op == EXPR_CONST    ? expr_operand(code[i])
+              : op == EXPR_RULE   ? 0
+              : op == EXPR_NOT    ? *at == 0
+              : op == EXPR_NEG    ? -*at
+              : op == EXPR_SELECT ? (at[0] != 0 ? at[1] : at[2])
+                                  : binary(op, at[0], at[1]);
+    }
     return faults & 1;
 }

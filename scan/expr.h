@@ -93,7 +93,7 @@ size_t expr_parse(const char *text, size_t len, uint32_t *code, size_t code_max,
 /* Octets of the rule name at the start of text[0..len): [A-Za-z_][A-Za-z0-9_]*. */
 size_t expr_name_len(const char *text, size_t len);
 
-/* True when the program leaves exactly one value, never runs out of stack and names only rules
+/* True when the program is not too long, leaves exactly one value, never runs out of stack and names only rules
  * < rules_cnt. expr_eval may be given no other program. */
 bool expr_verify(const uint32_t *code, size_t code_cnt, uint32_t rules_cnt);
 

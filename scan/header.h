@@ -75,6 +75,24 @@ bool header_find(const struct header *h, const char *name, struct header_field *
 
 bool header_name_is(const struct header_field *f, const char *lower);
 
+/* FNV-1a of a name's octets, capitals as small letters: what tables of names look at first. */
+#define HEADER_HASH_START UINT32_C(2166136261)
+
+static inline uint32_t
+header_hash_add(uint32_t hash, uint8_t lower)
+{
+    return (hash ^ lower) * UINT32_C(16777619);
+}
+
+static inline uint32_t
+header_name_hash(const uint8_t *name, size_t len)
+{
+    uint32_t hash = HEADER_HASH_START;
+    for (size_t i = 0; i < len; i++)
+        hash = header_hash_add(hash, (uint8_t)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]));
+    return hash;
+}
+
 /* Value as SpamAssassin's get(): line end + blanks -> one space, blanks trimmed at both ends, "\n" at the
  * end. `out` holds value.len + 1. Returns octets written. */
 size_t header_unfold(struct span value, uint8_t *out);

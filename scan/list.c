@@ -138,7 +138,7 @@ list_has_glob(const struct list_table *t, uint32_t handle, struct span key, enum
     if (how != LIST_GLOB_LABEL && has_domain(t, r, key))
         return true;
     /* Only a glob finds a listed text within the key, so there the hashed ones are tried one by one, too. */
-    uint32_t i = how == LIST_GLOB_WHOLE ? r->globs_off : 0;
+    uint32_t i = how == LIST_GLOB_WITHIN ? 0 : r->globs_off;
     for (; i < r->entries_cnt; i++) {
         enum list_kind kind;
         struct span pattern = list_entry(t, handle, i, &kind);

@@ -68,6 +68,7 @@ enum header_part {
 struct header_target {
     const char *name;
     enum header_part part;
+    uint32_t hash; /* header_name_hash of the name; 0: not known */
 };
 
 struct explain;

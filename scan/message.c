@@ -378,6 +378,17 @@ message_hit(const struct message *m, uint32_t rule)
     return rule < m->hits.bits_cnt && hits_get(&m->hits, rule);
 }
 
+uint32_t
+message_next_hit(const struct message *m, uint32_t rule)
+{
+    for (; rule < m->hits.bits_cnt; rule = (rule / 64 + 1) * 64) {
+        uint64_t word = m->hits.bits[rule / 64] >> rule % 64;
+        if (word)
+            return rule + (uint32_t)__builtin_ctzll(word);
+    }
+    return rule;
+}
+
 void
 message_free(struct message *m)
 {

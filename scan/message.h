@@ -96,6 +96,9 @@ const struct judgement *message_end(struct message *m);
  * JUDGEMENT_RULES_MAX of those that are reported. After message_end. */
 bool message_hit(const struct message *m, uint32_t rule);
 
+/* The first rule that hit from `rule` on; as many as there are rules or more: there is none. After message_end. */
+uint32_t message_next_hit(const struct message *m, uint32_t rule);
+
 /* The rule set pinned by m; NULL when there was none. */
 struct ruleset *message_ruleset(const struct message *m);
 

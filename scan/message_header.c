@@ -5,17 +5,6 @@
 #include "scan/address.h"
 #include "scan/message_private.h"
 
-static uint32_t
-name_hash(const uint8_t *name, size_t len)
-{
-    uint32_t h = 2166136261u; /* FNV-1a of the lower-case name */
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = name[i];
-        h = (h ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * 16777619u;
-    }
-    return h;
-}
-
 static struct header_field
 field_at(const struct message *m, unsigned i)
 {
@@ -26,13 +15,27 @@ field_at(const struct message *m, unsigned i)
 
 /* ---- decoding ---- */
 
+/* "=?" anywhere? */
+static bool
+word_is_in(struct span value)
+{
+    const uint8_t *at = value.ptr, *end = at + value.len;
+
+    while (at < end && (at = memchr(at, '?', (size_t)(end - at))) != NULL) {
+        if (at > value.ptr && at[-1] == '=')
+            return true;
+        at++;
+    }
+    return false;
+}
+
 /* The value as rules see it, with "\n" at its end. Returns octets, 0: no room. */
 static size_t
 decode_value(struct pool *p, struct span name, struct span value, uint8_t *out, size_t cap)
 {
     bool is_cut = false;
 
-    if (charset_ascii_len(value) == value.len && !memmem(value.ptr, value.len, "=?", 2)) {
+    if (charset_ascii_len(value) == value.len && !word_is_in(value)) {
         if (value.len + 1 > cap)
             return 0;
         return header_unfold(value, out); /* nothing to decode: most fields */
@@ -72,8 +75,9 @@ index_fields(struct message *m)
                                 .value_len = (uint32_t)f.value.len,
                                 .decoded_off = (uint32_t)(m->decoded_len + at),
                                 .decoded_len = (uint32_t)len,
-                                .hash = name_hash(f.name.ptr, f.name.len)};
+                                .hash = header_name_hash(f.name.ptr, f.name.len)};
         m->decoded_len += at + len;
+        m->fields_seen |= UINT64_C(1) << r->hash % 64;
         m->fields_cnt++;
     }
 }
@@ -82,12 +86,18 @@ index_fields(struct message *m)
 static int
 next_named(const struct message *m, const char *name, uint32_t hash, unsigned *i)
 {
-    while (*i < m->fields_cnt) {
-        unsigned at = (*i)++;
+    if (!(m->fields_seen >> hash % 64 & 1))
+        return -1; /* most names that rules ask for are in no mail */
+    for (unsigned at = *i; at < m->fields_cnt; at++) {
+        if (m->fields[at].hash != hash)
+            continue;
         struct header_field f = field_at(m, at);
-        if (m->fields[at].hash == hash && header_name_is(&f, name))
-            return (int)at;
+        if (!header_name_is(&f, name))
+            continue;
+        *i = at + 1;
+        return (int)at;
     }
+    *i = m->fields_cnt;
     return -1;
 }
 
@@ -100,7 +110,7 @@ decoded_at(const struct message *m, unsigned i)
 struct span
 message_subject(const struct message *m)
 {
-    uint32_t hash = name_hash((const uint8_t *)"subject", 7);
+    uint32_t hash = header_name_hash((const uint8_t *)"subject", 7);
     struct span subject = {(const uint8_t *)"\n", 1}; /* none: an empty line */
     unsigned i = 0;
 
@@ -199,13 +209,18 @@ add_field(const struct message *m, struct value *v, unsigned at, enum header_par
 }
 
 static void
-add_named(const struct message *m, struct value *v, const char *name, enum header_part part)
+add_hashed(const struct message *m, struct value *v, const char *name, uint32_t hash, enum header_part part)
 {
-    uint32_t hash = name_hash((const uint8_t *)name, strlen(name));
     unsigned i = 0;
 
     for (int at; (at = next_named(m, name, hash, &i)) >= 0;)
         add_field(m, v, (unsigned)at, part);
+}
+
+static void
+add_named(const struct message *m, struct value *v, const char *name, enum header_part part)
+{
+    add_hashed(m, v, name, header_name_hash((const uint8_t *)name, strlen(name)), part);
 }
 
 static void
@@ -249,69 +264,102 @@ add_envelope_from(const struct message *m, struct value *v)
     add_octets(v, from.ptr, from.len);
 }
 
+/* ALL-TRUSTED, X-Spam-Relays-Trusted and their like. False: the name is none of them. */
+static bool
+add_relays(const struct message *m, struct value *v, const char *name)
+{
+    static const char *const whiches[] = {"trusted", "untrusted", "internal", "external"};
+    bool is_cut = !strncmp(name, "all-", 4);
+
+    if (!is_cut && strncmp(name, "x-spam-relays-", 14) != 0)
+        return false;
+    for (unsigned i = 0; i < 4; i++) {
+        if (strcmp(name + (is_cut ? 4 : 14), whiches[i]) != 0)
+            continue;
+        if (is_cut) {
+            add_cut(m, v, (enum relays_which)i);
+        } else {
+            v->is_present = true;
+            v->len += relays_write(&m->relays, (enum relays_which)i, v->out + v->len, v->cap - v->len);
+        }
+        return true;
+    }
+    return false;
+}
+
 /* The pseudo-headers. False: the name is none of them. */
 static bool
 add_pseudo(const struct message *m, struct value *v, const char *name, enum header_part part)
 {
     static const char *const ids[] = {"x-message-id", "resent-message-id", "x-original-message-id", "message-id"};
-    static const char *const whiches[] = {"trusted", "untrusted", "internal", "external"};
 
-    if (!strcmp(name, "tocc")) {
+    switch (name[0]) {
+    case 't':
+        if (strcmp(name, "tocc") != 0)
+            return false;
         add_named(m, v, "to", part);
         add_named(m, v, "cc", part);
         return true;
-    }
-    if (!strcmp(name, "messageid")) {
+    case 'm':
+        if (strcmp(name, "messageid") != 0)
+            return false;
         for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
             add_named(m, v, ids[i], part);
         return true;
-    }
-    if (!strcmp(name, "envelopefrom")) {
+    case 'e':
+        if (strcmp(name, "envelopefrom") != 0)
+            return false;
         add_envelope_from(m, v);
         return true;
+    case 'a':
+    case 'x':
+        return add_relays(m, v, name);
+    default:
+        return false;
     }
-    for (unsigned i = 0; i < 4; i++) {
-        if (!strncmp(name, "x-spam-relays-", 14) && !strcmp(name + 14, whiches[i])) {
-            v->is_present = true;
-            v->len += relays_write(&m->relays, (enum relays_which)i, v->out + v->len, v->cap - v->len);
-            return true;
-        }
-        if (!strncmp(name, "all-", 4) && !strcmp(name + 4, whiches[i])) {
-            add_cut(m, v, (enum relays_which)i);
-            return true;
-        }
-    }
-    return false;
+}
+
+/* One field, as nearly always: no copy. */
+static struct span
+whole_value(const struct message *m, const char *name, uint32_t hash, struct value *v)
+{
+    unsigned i = 0;
+    int first = next_named(m, name, hash, &i);
+    unsigned second = i;
+
+    if (first < 0)
+        return (struct span){v->out, 0};
+    v->is_present = true;
+    if (next_named(m, name, hash, &second) < 0)
+        return decoded_at(m, (unsigned)first);
+    add_hashed(m, v, name, hash, HEADER_WHOLE);
+    return (struct span){v->out, v->len};
 }
 
 struct span
-message_value(const struct message *m, const char *name, enum header_part part, uint8_t *out, size_t cap,
-              bool *is_present)
+message_value(const struct message *m, const struct header_target *t, uint8_t *out, size_t cap, bool *is_present)
 {
     struct value v = {.out = out, .cap = cap};
-    uint32_t hash = name_hash((const uint8_t *)name, strlen(name));
-    unsigned i = 0;
+    uint32_t hash = t->hash ? t->hash : header_name_hash((const uint8_t *)t->name, strlen(t->name));
+    struct span span = {out, 0};
 
-    if (!strcmp(name, "all")) {
-        if (part == HEADER_RAW)
+    if (!strcmp(t->name, "all")) {
+        v.is_present = m->decoded_len > 0;
+        span = (struct span){m->decoded_len ? m->decoded : out, m->decoded_len};
+        if (t->part == HEADER_RAW) {
             add_all_raw(m, &v);
-        else
-            v = (struct value){m->decoded_len ? (uint8_t *)m->decoded : out, m->decoded_len, 0, m->decoded_len > 0};
-    } else if (part == HEADER_WHOLE && !strchr("tmexa", name[0])) {
-        /* One field, as nearly always: no copy. The letters are those that pseudo-headers begin with. */
-        int first = next_named(m, name, hash, &i);
-        unsigned second = i;
-        *is_present = first >= 0;
-        if (first < 0)
-            return (struct span){out, 0};
-        if (next_named(m, name, hash, &second) < 0)
-            return decoded_at(m, (unsigned)first);
-        add_named(m, &v, name, part);
-    } else if (!add_pseudo(m, &v, name, part)) {
-        add_named(m, &v, name, part);
+            span = (struct span){out, v.len};
+        }
+    } else if (add_pseudo(m, &v, t->name, t->part)) {
+        span.len = v.len;
+    } else if (t->part == HEADER_WHOLE) {
+        span = whole_value(m, t->name, hash, &v);
+    } else {
+        add_hashed(m, &v, t->name, hash, t->part);
+        span.len = v.len;
     }
     *is_present = v.is_present;
-    return (struct span){v.out, v.len};
+    return span;
 }
 
 /* ---- relays ---- */
@@ -336,7 +384,7 @@ read_relays(struct message *m)
         add_client(m);
     for (unsigned k = 0; k < 1 + sizeof(originating) / sizeof(originating[0]); k++) {
         const char *name = k ? originating[k - 1] : "received";
-        uint32_t hash = name_hash((const uint8_t *)name, strlen(name));
+        uint32_t hash = header_name_hash((const uint8_t *)name, strlen(name));
         unsigned i = 0;
         for (int at; (at = next_named(m, name, hash, &i)) >= 0;) {
             struct span value = decoded_at(m, (unsigned)at);
@@ -362,7 +410,7 @@ match_headers(struct message *m)
 
     for (uint32_t i = 0; i < cnt; i++) {
         bool is_present = false;
-        struct span v = message_value(m, t[i].name, t[i].part, p->value, sizeof(p->value), &is_present);
+        struct span v = message_value(m, &t[i], p->value, sizeof(p->value), &is_present);
         message_check(m, match_header(m->rs, m->sc->thread_idx, TARGET_HEADER, i, is_present, v.ptr, v.len,
                                       &m->hits));
     }
@@ -414,6 +462,8 @@ message_mime_headers(struct message *m, const struct header *h)
 
 /* ---- for evals ---- */
 
+static void fill_facts(struct message *m, struct header_facts *f);
+
 /* What eval functions ask for, made of a rule's value: they want one address, or a "\n" behind each. */
 static struct span
 take_form(struct span v, enum field_form form, uint8_t *out)
@@ -429,26 +479,62 @@ take_form(struct span v, enum field_form form, uint8_t *out)
 
 /* A value that lives until the message ends: those that need memory take it from the pool. */
 static struct span
-get_value(void *ctx, const char *name, enum field_form form, bool *is_present)
+make_value(struct message *m, const char *name, uint32_t hash, enum field_form form, bool *is_present)
 {
     static const enum header_part parts[] = {[HEADER_PART_VALUE] = HEADER_WHOLE, [HEADER_PART_RAW] = HEADER_RAW,
                                              [HEADER_PART_ADDR] = HEADER_ADDR,   [HEADER_PART_NAME] = HEADER_NAME,
                                              [HEADER_PART_ADDR_ALL] = HEADER_ADDR,
                                              [HEADER_PART_FIRST_ADDR] = HEADER_ADDR};
+    struct pool *p = pool_of(m);
+    struct span from = {NULL, 0}, v;
+    bool is_envelope = !strcmp(name, "envelopefrom");
+
+    if (is_envelope) { /* before there is an `out`: it asks for values itself */
+        struct header_facts f;
+        fill_facts(m, &f);
+        from = eval_envelope_from(&f, is_present);
+    }
+    uint8_t *out = p->values + p->values_len;
+    size_t cap = sizeof(p->values) - p->values_len;
+    cap -= cap > 0;
+    if (is_envelope) {
+        v = (struct span){out, from.len < cap ? from.len : cap};
+        if (v.len)
+            memcpy(out, from.ptr, v.len);
+    } else {
+        v = message_value(m, &(struct header_target){name, parts[form], hash}, out, cap, is_present);
+    }
+    v = take_form(v, form, out);
+    if (v.ptr == out)
+        p->values_len += v.len;
+    return v;
+}
+
+static struct span
+get_value(void *ctx, const char *name, enum field_form form, bool *is_present)
+{
     struct message *m = ctx;
     struct pool *p = pool_of(m);
     char lower[128];
     size_t len = 0;
+    uint32_t hash = HEADER_HASH_START;
 
-    for (; name[len] && len < sizeof(lower) - 1; len++)
+    for (; name[len] && len < sizeof(lower) - 1; len++) {
         lower[len] = (char)(name[len] >= 'A' && name[len] <= 'Z' ? name[len] + 32 : name[len]);
+        hash = header_hash_add(hash, (uint8_t)lower[len]);
+    }
     lower[len] = 0;
-    uint8_t *out = p->values + p->values_len;
-    size_t cap = sizeof(p->values) - p->values_len;
-    struct span v = message_value(m, lower, parts[form], out, cap ? cap - 1 : 0, is_present);
-    v = take_form(v, form, out);
-    if (v.ptr == out)
-        p->values_len += v.len;
+    if (len >= MEMO_NAME_MAX)
+        return make_value(m, lower, hash, form, is_present);
+    /* One place for each: a collision makes the other value anew the next time. */
+    struct memo *memo = &p->memos[(hash ^ hash >> 16 ^ (uint32_t)form * 37) % MEMO_MAX];
+    if (memo->epoch == p->epoch && memo->hash == hash && memo->form == form && !strcmp(memo->name, lower)) {
+        *is_present = memo->is_present;
+        return memo->value;
+    }
+    struct span v = make_value(m, lower, hash, form, is_present);
+    *memo = (struct memo){.epoch = p->epoch, .hash = hash, .form = (uint8_t)form, .is_present = *is_present, .value = v};
+    memcpy(memo->name, lower, len + 1);
     return v;
 }
 
@@ -462,16 +548,27 @@ get_domain(void *ctx, struct span name, bool *is_valid)
     return (struct span){(const uint8_t *)p->host.text + off, p->host.len - off};
 }
 
-void
-message_header_facts(struct message *m, struct header_facts *f)
+static void
+fill_facts(struct message *m, struct header_facts *f)
 {
-    pool_of(m)->values_len = 0;
     *f = (struct header_facts){.get = get_value,
                                .registered_domain = get_domain,
                                .ctx = m,
                                .relays = &m->relays,
                                .has_mail_from = m->has_mail_from,
-                               .mail_from = {m->mail_from, m->mail_from_len}};
+                               .mail_from = {m->mail_from, m->mail_from_len},
+                               .memo = &pool_of(m)->header_memo};
+}
+
+void
+message_header_facts(struct message *m, struct header_facts *f)
+{
+    struct pool *p = pool_of(m);
+
+    p->values_len = 0;
+    p->epoch++;
+    p->header_memo = (struct header_memo){0};
+    fill_facts(m, f);
 }
 
 /* ---- the header is over ---- */
@@ -488,7 +585,7 @@ note_duplicates(struct message *m)
                                          "content-disposition", "content-id"};
 
     for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
-        uint32_t hash = name_hash((const uint8_t *)single[i], strlen(single[i]));
+        uint32_t hash = header_name_hash((const uint8_t *)single[i], strlen(single[i]));
         unsigned at = 0;
         if (next_named(m, single[i], hash, &at) >= 0 && next_named(m, single[i], hash, &at) >= 0) {
             message_event(m, EVENT_FIELD_DUPLICATE);

@@ -48,7 +48,11 @@ enum {
     ARCHIVES_MAX = 16,
 
     /* Values that evals ask for while one message is judged. */
-    VALUES_LEN = 512 * 1024
+    VALUES_LEN = 512 * 1024,
+
+    /* .. and those that are remembered: evals ask for the same few again and again. More are made anew. */
+    MEMO_MAX = 256,
+    MEMO_NAME_MAX = 32
 };
 
 /* A field of the top header, offsets into its buffer and into the decoded fields ("Name: value\n"). */
@@ -106,6 +110,7 @@ struct message {
     bool is_header_done, is_ended, has_mail_from, has_client;
     bool is_text_open, has_plain; /* a text part streams; the first text/plain was seen */
     unsigned fields_cnt;
+    uint64_t fields_seen; /* a bit for each name: its hash % 64 */
     size_t mail_from_len, client_ip_len, client_helo_len, recipients_len;
     unsigned recipients_cnt;
     size_t decoded_len;
@@ -150,6 +155,16 @@ struct message_slot {
     struct message message;
 };
 
+/* A value that an eval asked for. */
+struct memo {
+    uint64_t epoch; /* of the pool, when it was made */
+    uint32_t hash;  /* of the name */
+    uint8_t form;   /* enum field_form */
+    bool is_present;
+    char name[MEMO_NAME_MAX]; /* lower case */
+    struct span value;
+};
+
 /* sc->pool: what all messages of a thread work with, one call at a time, and their slots. */
 struct pool {
     const struct charset_set *charsets; /* of the process */
@@ -162,6 +177,9 @@ struct pool {
     uint8_t text[WINDOW_LEN]; /* rendered HTML */
     uint8_t values[VALUES_LEN];
     size_t values_len;
+    struct memo memos[MEMO_MAX]; /* a hash table, of this epoch */
+    uint64_t epoch;              /* counts emptyings */
+    struct header_memo header_memo;
     struct host host;
     struct message_slot slots[];
 };
@@ -179,7 +197,7 @@ void message_check(struct message *m, bool ok);
 void message_header(struct message *m);
 
 /* The value of a header target; `out` holds sizeof(pool.value) octets and may be left unused. */
-struct span message_value(const struct message *m, const char *name, enum header_part part, uint8_t *out, size_t cap,
+struct span message_value(const struct message *m, const struct header_target *t, uint8_t *out, size_t cap,
                           bool *is_present);
 struct span message_subject(const struct message *m);
 void message_header_facts(struct message *m, struct header_facts *f);

@@ -86,6 +86,10 @@ count_escapes(struct mime_facts *f, const uint8_t *s, size_t len)
 {
     uint64_t cnt = 0;
     for (size_t i = 0; i + 3 <= len; i++) {
+        const uint8_t *sign = memchr(s + i, '=', len - 2 - i);
+        if (!sign)
+            break;
+        i = (size_t)(sign - s);
         if (!is_needless_escape(s + i))
             continue;
         cnt++;
@@ -106,6 +110,10 @@ count_unicode(struct mime_facts *f, const uint8_t *s, size_t len)
 {
     f->normal_len += len;
     for (size_t i = 0; i + 8 <= len; i++) {
+        const uint8_t *sign = memchr(s + i, '&', len - 7 - i);
+        if (!sign)
+            break;
+        i = (size_t)(sign - s);
         if (s[i] != '&' || s[i + 1] != '#' || s[i + 2] != 'x' || s[i + 7] != ';' || !is_hex_upper(s[i + 3]) ||
             !is_hex_upper(s[i + 4]) || !is_hex_upper(s[i + 5]) || !is_hex_upper(s[i + 6]))
             continue;
@@ -118,10 +126,10 @@ count_unicode(struct mime_facts *f, const uint8_t *s, size_t len)
 static bool
 has_illegal_ascii(const uint8_t *s, size_t len)
 {
+    uint8_t found = 0; /* no way out of the loop: it becomes vectors */
     for (size_t i = 0; i < len; i++)
-        if (s[i] == 0 || s[i] == '\r' || s[i] >= 0x80)
-            return true;
-    return false;
+        found |= (uint8_t)((s[i] & 0x80) | (s[i] == 0) | (s[i] == '\r'));
+    return found;
 }
 
 /* The first octets of MZ executables in base64. */
@@ -201,6 +209,24 @@ put(struct mime_facts *f, uint8_t c)
     }
 }
 
+/* The octets up to a CR, an LF or the cut, at once. Returns how many. */
+static size_t
+put_run(struct mime_facts *f, const uint8_t *octets, size_t len)
+{
+    struct mime_facts_now *now = &f->now;
+    size_t room = now->kept < MIME_FACTS_LINE_MAX ? MIME_FACTS_LINE_MAX - now->kept : 0;
+    size_t n = len < room ? len : room;
+    const uint8_t *end = n ? memchr(octets, '\n', n) : NULL;
+    n = end ? (size_t)(end - octets) : n;
+    end = n ? memchr(octets, '\r', n) : NULL;
+    n = end ? (size_t)(end - octets) : n;
+    if (n)
+        memcpy(f->line + now->kept, octets, n);
+    now->kept += (uint32_t)n;
+    now->line_len += n;
+    return n;
+}
+
 void
 mime_facts_raw(struct mime_facts *f, const uint8_t *octets, size_t len)
 {
@@ -208,6 +234,10 @@ mime_facts_raw(struct mime_facts *f, const uint8_t *octets, size_t len)
     if (!now->is_leaf)
         return;
     for (size_t i = 0; i < len; i++) {
+        if (!now->has_cr)
+            i += put_run(f, octets + i, len - i);
+        if (i == len)
+            break;
         if (now->has_cr && octets[i] != '\n')
             put(f, '\r');
         now->has_cr = octets[i] == '\r';

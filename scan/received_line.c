@@ -95,8 +95,10 @@ read_envfrom(struct span line, struct handover *h)
     static const char *const keys[] = {"return-path: ",    "return-path ",   "envelope-sender ",
                                        "envelope-sender=", "envelope-from ", "envelope-from="};
 
-    for (size_t i = 0; i < line.len; i++) {
-        if ((line.ptr[i] | 0x20) != 'r' && (line.ptr[i] | 0x20) != 'e')
+    for (size_t i = 0; i + 2 < line.len; i++) {
+        uint8_t first = line.ptr[i] | 0x20, second = line.ptr[i + 1] | 0x20, third = line.ptr[i + 2] | 0x20;
+
+        if (!(first == 'e' && second == 'n' && third == 'v') && !(first == 'r' && second == 'e' && third == 't'))
             continue;
         for (unsigned k = 0; k < sizeof keys / sizeof keys[0]; k++) {
             struct span word = span_from(line, i + strlen(keys[k]));
@@ -126,7 +128,8 @@ read_auth_protocol(struct span line, struct handover *h)
     for (size_t i = 0; i + 6 < line.len; i++) {
         struct span word = span_from(line, i + 6);
 
-        if (line.ptr[i] != ' ' || !span_starts_nocase(span_from(line, i), " with "))
+        if (line.ptr[i] != ' ' || (line.ptr[i + 1] | 0x20) != 'w' ||
+            !span_starts_nocase(span_from(line, i), " with "))
             continue;
         for (unsigned k = 0; k < sizeof types / sizeof types[0]; k++) {
             size_t len = strlen(types[k]);
@@ -377,7 +380,7 @@ read_auth_via(struct span line, struct handover *h)
         struct span word = span_from(line, i + 6);
         size_t len = 4;
 
-        if (line.ptr[i] != ' ' || !span_starts_nocase(span_from(line, i), " (via HTTP"))
+        if (line.ptr[i] != ' ' || line.ptr[i + 1] != '(' || !span_starts_nocase(span_from(line, i), " (via HTTP"))
             continue;
         len += word.len > 4 && word.ptr[4] != ')';
         if (len < word.len && word.ptr[len] == ')' &&

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scan/header.h"
 #include "scan/limits.h"
 #include "scan/list.h"
 #include "scan/ruleset_private.h"
@@ -69,7 +70,9 @@ load_targets(struct ruleset *rs, char *err, size_t err_size)
             uint32_t idx = rs->headers_cnt[t->target]++;
             out = &rs->headers[t->target][idx];
             rs->header_targets[t->target][idx] =
-                (struct header_target){ v->strings + t->name_off, (enum header_part)t->part };
+                (struct header_target){ v->strings + t->name_off, (enum header_part)t->part,
+                                        header_name_hash((const uint8_t *)v->strings + t->name_off,
+                                                         strlen(v->strings + t->name_off)) };
         }
         *out = (struct ruleset_target){ t, rs->groups + t->groups_off, t->groups_cnt };
     }
@@ -116,17 +119,18 @@ load_evals(struct ruleset *rs, char *err, size_t err_size)
         const struct image_eval *e = &v->evals[i];
         struct ruleset_eval *out = &rs->evals[rs->evals_cnt];
         const char *name = v->strings + e->name_off;
-        *out = (struct ruleset_eval){ .rule = e->rule, .id = eval_find(name) };
-        if (out->id < 0) {
+        int id = eval_find(name);
+        if (id < 0) {
             snprintf(err, err_size, "the function %.60s is not known here", name);
             return false;
         }
+        *out = (struct ruleset_eval){ .rule = e->rule, .fn = eval_function(id) };
         for (uint32_t k = 0; k < e->args_cnt; k++) {
             const char *arg = v->strings + e->arg_offs[k];
             out->args.arg[out->args.cnt++] = (struct span){ (const uint8_t *)arg, strlen(arg) };
         }
-        if (!eval_check_args(out->id, &out->args, err, err_size) ||
-            eval_prepare(out->id, &out->args, rs->threads_cnt, &out->prepared, err, err_size))
+        if (!eval_check_args(id, &out->args, err, err_size) ||
+            eval_prepare(id, &out->args, rs->threads_cnt, &out->prepared, err, err_size))
             return false;
         rs->evals_cnt++;
     }
@@ -158,10 +162,12 @@ load_threads(struct ruleset *rs, char *err, size_t err_size)
         t->candidates = calloc(rules, sizeof(*t->candidates));
         t->is_candidate = calloc(rules, sizeof(*t->is_candidate));
         t->values = calloc(rules, sizeof(*t->values));
+        t->todo = calloc((size_t)rs->plan.words_cnt + 1, sizeof(*t->todo));
         t->match_data = pcre2_match_data_create(1, NULL);
         t->match_context = pcre2_match_context_create(NULL);
         t->jit_stack = pcre2_jit_stack_create(32 * 1024, JIT_STACK_MAX, NULL);
-        if (!t->candidates || !t->is_candidate || !t->values || !t->match_data || !t->match_context || !t->jit_stack)
+        if (!t->candidates || !t->is_candidate || !t->values || !t->todo || !t->match_data ||
+            !t->match_context || !t->jit_stack)
             return fail(err, err_size, "out of memory");
         pcre2_set_match_limit(t->match_context, CONFIRM_STEPS_MAX);
         pcre2_set_heap_limit(t->match_context, CONFIRM_HEAP_KIB);
@@ -202,6 +208,8 @@ load(struct ruleset *rs, const void *image, size_t len, char *err, size_t err_si
         snprintf(rs->digest + 2 * i, 3, "%02x", v.header->sha256[i]);
     if (v.sets)
         rs->sets = list_table_verify(rs->view.sets, (size_t)v.header->sections[SECTION_SETS].len);
+    if (!score_plan_init(&rs->plan, &rs->view))
+        return fail(err, err_size, "out of memory");
     return load_groups(rs, image, err, err_size) && load_targets(rs, err, err_size) &&
            load_confirm(rs, err, err_size) && load_evals(rs, err, err_size) && load_scratch(rs, err, err_size) &&
            load_threads(rs, err, err_size);
@@ -254,6 +262,7 @@ ruleset_free(struct ruleset *rs)
         free(t->candidates);
         free(t->is_candidate);
         free(t->values);
+        free(t->todo);
     }
     for (uint32_t i = 0; rs->groups && i < rs->view.groups_cnt; i++)
         hs_free_database(rs->groups[i].database);
@@ -265,6 +274,7 @@ ruleset_free(struct ruleset *rs)
         free(rs->header_targets[k]);
         free(rs->headers[k]);
     }
+    score_plan_fini(&rs->plan);
     free(rs->groups);
     free(rs->confirm);
     free(rs->count_idx);

@@ -10,6 +10,7 @@
 #include "scan/eval.h"
 #include "scan/image_format.h"
 #include "scan/match.h"
+#include "scan/score_plan.h"
 
 enum {
     RULESET_CACHE_LINE = 64,
@@ -32,6 +33,7 @@ struct ruleset_thread {
     uint32_t candidates_cnt;
     uint8_t *is_candidate; /* by rule: it is in there */
     float *values;         /* by rule, while a message is judged */
+    uint64_t *todo;        /* score_plan's bitmap, the same */
 };
 
 /* One database, loaded. */
@@ -50,7 +52,7 @@ struct ruleset_target {
 /* An eval rule, ready to run. */
 struct ruleset_eval {
     uint32_t rule;
-    int id;
+    struct eval_function fn;
     struct eval_args args;
     struct eval_prepared *prepared;
 };
@@ -71,6 +73,7 @@ struct ruleset {
     uint32_t counted_cnt;
     struct ruleset_eval *evals;
     uint32_t evals_cnt;
+    struct score_plan plan;
     const struct list_table *sets; /* NULL: none */
     bool has_signatures;           /* a rule is made from a pattern of octets */
     struct ruleset_thread *threads;

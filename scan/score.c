@@ -8,14 +8,16 @@
 
 /* Hits as numbers. */
 static void
-fill_values(const struct ruleset *rs, const struct hits *h, float *values)
+fill_values(const struct ruleset *rs, const struct hits *h, float *values, uint64_t *todo)
 {
     const struct image_view *v = &rs->view;
+    memcpy(todo, rs->plan.always, rs->plan.words_cnt * sizeof(*todo));
     memset(values, 0, v->rules_cnt * sizeof(*values));
     for (uint32_t base = 0; base < v->rules_cnt; base += 64) {
         for (uint64_t word = h->bits[base / 64]; word; word &= word - 1) {
             uint32_t idx = base + (uint32_t)__builtin_ctzll(word);
             values[idx] = rs->count_idx[idx] ? h->counts[rs->count_idx[idx] - 1] : 1;
+            score_plan_hit(&rs->plan, idx, todo);
         }
     }
 }
@@ -33,29 +35,36 @@ note_computed(const struct ruleset *rs, struct hits *h, uint32_t rule)
 }
 
 static void
-run_evals(const struct ruleset *rs, const struct eval_facts *facts, struct hits *h, float *values)
+run_evals(const struct ruleset *rs, const struct eval_facts *facts, struct hits *h, float *values, uint64_t *todo)
 {
     for (uint32_t i = 0; i < rs->evals_cnt; i++) {
         const struct ruleset_eval *e = &rs->evals[i];
-        double value = eval_run(e->id, facts, &e->args, e->prepared);
+        double value = eval_call(e->fn, facts, &e->args, e->prepared);
         if (value == 0)
             continue;
         values[e->rule] = value > 0 ? (float)value : 1;
         note_computed(rs, h, e->rule);
+        score_plan_hit(&rs->plan, e->rule, todo);
     }
 }
 
+/* A meta puts only later ones on the list, so what is behind in `todo` stays done. */
 static void
-evaluate_code(const struct ruleset *rs, struct hits *h, float *values)
+evaluate_code(const struct ruleset *rs, struct hits *h, float *values, uint64_t *todo)
 {
     const struct image_view *v = &rs->view;
-    for (uint32_t i = 0; i < v->order_cnt; i++) {
-        const struct image_rule *r = &v->rules[v->order[i]];
-        double value = expr_eval(v->code + r->code_off, r->code_cnt, values);
-        if (value == 0)
-            continue;
-        values[v->order[i]] = value > 0 ? (float)value : 1; /* as SpamAssassin's got_hit */
-        note_computed(rs, h, v->order[i]);
+    for (uint32_t w = 0; w < rs->plan.words_cnt; w++) {
+        while (todo[w]) {
+            uint32_t idx = v->order[64 * w + (uint32_t)__builtin_ctzll(todo[w])];
+            const struct image_rule *r = &v->rules[idx];
+            todo[w] &= todo[w] - 1;
+            double value = expr_eval(v->code + r->code_off, r->code_cnt, values);
+            if (value == 0)
+                continue;
+            values[idx] = value > 0 ? (float)value : 1; /* as SpamAssassin's got_hit */
+            note_computed(rs, h, idx);
+            score_plan_hit(&rs->plan, idx, todo);
+        }
     }
 }
 
@@ -99,10 +108,11 @@ score_evaluate(const struct ruleset *rs, unsigned thread_idx, const struct eval_
     j->rules_total = 0;
     j->rules_cnt = 0;
     float *values = rs->threads[thread_idx].values;
-    fill_values(rs, h, values);
+    uint64_t *todo = rs->threads[thread_idx].todo;
+    fill_values(rs, h, values, todo);
     if (facts)
-        run_evals(rs, facts, h, values);
-    evaluate_code(rs, h, values);
+        run_evals(rs, facts, h, values, todo);
+    evaluate_code(rs, h, values, todo);
     for (uint32_t base = 0; base < v->rules_cnt; base += 64) {
         for (uint64_t word = h->bits[base / 64]; word; word &= word - 1) {
             uint32_t idx = base + (uint32_t)__builtin_ctzll(word);

@@ -1,39 +1,11 @@
 /* See span_text.h. */
 #include <string.h>
 #include <strings.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
-#include "scan/octet.h"
 #include "scan/span_text.h"
-
-struct span
-span_from(struct span s, size_t off)
-{
-    return off < s.len ? (struct span){s.ptr + off, s.len - off} : (struct span){NULL, 0};
-}
-
-struct span
-span_cut(struct span s, size_t off, size_t len)
-{
-    struct span rest = span_from(s, off);
-
-    return (struct span){rest.ptr, len < rest.len ? len : rest.len};
-}
-
-bool
-span_starts(struct span s, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    return s.len >= len && memcmp(s.ptr, prefix, len) == 0;
-}
-
-bool
-span_starts_nocase(struct span s, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    return s.len >= len && strncasecmp((const char *)s.ptr, prefix, len) == 0;
-}
 
 bool
 span_starts_nocase_at(struct span s, size_t off, const char *prefix)
@@ -42,20 +14,35 @@ span_starts_nocase_at(struct span s, size_t off, const char *prefix)
 }
 
 bool
-span_is(struct span s, const char *text)
-{
-    return s.len == strlen(text) && span_starts(s, text);
-}
-
-bool
 span_find(struct span s, const char *what, size_t *off)
 {
-    const uint8_t *at = s.len == 0 ? NULL : memmem(s.ptr, s.len, what, strlen(what));
+    size_t len = strlen(what), i = 0;
 
-    if (at == NULL)
-        return false;
-    *off = (size_t)(at - s.ptr);
-    return true;
+#ifdef __SSE2__
+    /* Where the first and the last octet stand: memmem() makes a table for each call, which is most of its time. */
+    if (len > 0) {
+        const __m128i first = _mm_set1_epi8(what[0]), last = _mm_set1_epi8(what[len - 1]);
+        for (; i + len + 15 <= s.len; i += 16) {
+            __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + i));
+            __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + i + len - 1));
+            __m128i both = _mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, last));
+            for (unsigned hits = (unsigned)_mm_movemask_epi8(both); hits; hits &= hits - 1) {
+                size_t at = i + (size_t)__builtin_ctz(hits);
+                if (memcmp(s.ptr + at, what, len) == 0) {
+                    *off = at;
+                    return true;
+                }
+            }
+        }
+    }
+#endif
+    for (; i + len <= s.len && s.len > 0; i++) {
+        if (len == 0 || (s.ptr[i] == (uint8_t)what[0] && memcmp(s.ptr + i, what, len) == 0)) {
+            *off = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool
@@ -64,14 +51,6 @@ span_has(struct span s, const char *what)
     size_t off;
 
     return span_find(s, what, &off);
-}
-
-size_t
-span_word_len(struct span s)
-{
-    const uint8_t *blank = s.len == 0 ? NULL : memchr(s.ptr, ' ', s.len);
-
-    return blank == NULL ? s.len : (size_t)(blank - s.ptr);
 }
 
 bool
@@ -104,13 +83,6 @@ span_ends_nocase(struct span s, const char *suffix)
 }
 
 bool
-span_equal_nocase(struct span a, struct span b)
-{
-    return a.len == b.len &&
-           (a.len == 0 || strncasecmp((const char *)a.ptr, (const char *)b.ptr, a.len) == 0);
-}
-
-bool
 span_starts_span(struct span s, struct span prefix, bool is_nocase)
 {
     struct span head = span_cut(s, 0, prefix.len);
@@ -118,38 +90,4 @@ span_starts_span(struct span s, struct span prefix, bool is_nocase)
     if (is_nocase)
         return span_equal_nocase(head, prefix);
     return head.len == prefix.len && (head.len == 0 || memcmp(head.ptr, prefix.ptr, head.len) == 0);
-}
-
-struct span
-span_trim(struct span s)
-{
-    while (s.len > 0 && octet_is_space(s.ptr[s.len - 1]))
-        s.len--;
-    while (s.len > 0 && octet_is_space(s.ptr[0]))
-        s = span_from(s, 1);
-    return s;
-}
-
-bool
-span_line(struct span *rest, struct span *line)
-{
-    const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->ptr, '\n', rest->len);
-
-    if (rest->len == 0)
-        return false;
-    *line = *rest;
-    if (end != NULL)
-        line->len = (size_t)(end - rest->ptr);
-    *rest = span_from(*rest, line->len + (end != NULL));
-    return true;
-}
-
-size_t
-span_digits(struct span s, size_t off)
-{
-    size_t n = 0;
-
-    while (off + n < s.len && s.ptr[off + n] >= '0' && s.ptr[off + n] <= '9')
-        n++;
-    return n;
 }

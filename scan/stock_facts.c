@@ -72,13 +72,27 @@ put_label(struct text_facts *f, uint8_t c)
     if (c == '\n') {
         f->stock = STOCK_LINE_START;
     } else if (c == ':') {
-        f->stock = f->label_raw_len >= 3 && !f->stock_is_long ? STOCK_VALUE : STOCK_REST;
+        f->stock = f->label_raw_len >= 3 ? STOCK_VALUE : STOCK_REST;
     } else if (f->label_raw_len < STOCK_LABEL_MAX) {
         f->label[f->label_raw_len++] = c;
         f->label_len = f->label_raw_len;
-    } else {
-        f->stock_is_long |= !octet_is_space(c);
+    } else if (!octet_is_space(c)) {
+        f->stock = STOCK_REST; /* too long for a label */
     }
+}
+
+/* Octets of a label, up to what ends it or to where it gets too long. Returns how many. */
+static size_t
+put_label_run(struct text_facts *f, const uint8_t *octets, size_t len)
+{
+    size_t room = STOCK_LABEL_MAX - f->label_raw_len, n = 0;
+    uint8_t *to = f->label + f->label_raw_len;
+
+    for (; n < len && n < room && octets[n] != ':' && octets[n] != '\n'; n++)
+        to[n] = octets[n];
+    if (n)
+        f->label_len = f->label_raw_len += (uint32_t)n;
+    return n;
 }
 
 static void
@@ -90,7 +104,6 @@ put(struct text_facts *f, uint8_t c)
             break;
         f->stock = c == ':' ? STOCK_REST : STOCK_LABEL;
         f->label_raw_len = 0;
-        f->stock_is_long = false;
         if (c != ':')
             put_label(f, c);
         break;
@@ -113,8 +126,19 @@ put(struct text_facts *f, uint8_t c)
 void
 text_facts_plain(struct text_facts *f, const uint8_t *octets, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
+        if (f->stock == STOCK_REST) {
+            const uint8_t *end = memchr(octets + i, '\n', len - i);
+            if (!end)
+                return;
+            i = (size_t)(end - octets);
+        } else if (f->stock == STOCK_LABEL) {
+            i += put_label_run(f, octets + i, len - i);
+            if (i == len)
+                return;
+        }
         put(f, octets[i]);
+    }
 }
 
 void

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <idn2.h>
 #include <libpsl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,46 @@ enum { NAME_LEN_MAX = 4 * HOST_LEN_MAX };
 struct suffix_set {
     psl_ctx_t *loaded; /* NULL: libpsl's own, which is not to be freed */
     const psl_ctx_t *psl;
+    unsigned serial; /* of the sets made: what a thread remembers is of one */
 };
+
+/* What this thread looked up last: a mail names the same few hosts again and again, and libpsl takes thousands of
+ * instructions for each. One place for each hash, 40 kB a thread. */
+enum { CACHE_CNT = 128, CACHE_NAME_MAX = 47, CACHE_LABEL_MAX = 14 };
+
+struct cached_host {
+    unsigned serial; /* 0: empty */
+    bool is_good;
+    uint8_t name_len;
+    uint8_t name[CACHE_NAME_MAX];
+    struct host host;
+};
+
+struct cached_label {
+    unsigned serial;
+    bool is_tld;
+    uint8_t len;
+    uint8_t label[CACHE_LABEL_MAX];
+};
+
+static _Thread_local struct {
+    struct cached_host hosts[CACHE_CNT];
+    struct cached_label labels[CACHE_CNT];
+} cache;
+
+static uint32_t
+hash_of(struct span s)
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < s.len; i++)
+        h = (h ^ s.ptr[i]) * 16777619u;
+    return (h ^ h >> 16) % CACHE_CNT;
+}
 
 int
 suffix_new(struct suffix_set **set)
 {
+    static atomic_uint serials;
     struct suffix_set *s = malloc(sizeof(*s));
 
     *set = NULL;
@@ -26,6 +62,7 @@ suffix_new(struct suffix_set **set)
         fprintf(stderr, "suffix: no memory\n");
         return -ENOMEM;
     }
+    s->serial = 1 + atomic_fetch_add(&serials, 1);
     s->loaded = psl_latest(NULL);
     s->psl = s->loaded ? s->loaded : psl_builtin();
     if (!s->psl) {
@@ -216,8 +253,8 @@ host_is_fqdn(struct span text)
     return false; /* empty, or begins with a dot */
 }
 
-bool
-suffix_is_tld(const struct suffix_set *set, struct span label)
+static bool
+find_tld(const struct suffix_set *set, struct span label)
 {
     enum { TYPE = PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE };
     char buf[3 + LABEL_LEN_MAX + 1] = "co.";
@@ -232,6 +269,19 @@ suffix_is_tld(const struct suffix_set *set, struct span label)
     buf[3 + label.len] = 0;
     /* Nobody can register directly under "za": the list has no rule for it, but one for "co.za". */
     return psl_is_public_suffix2(set->psl, buf + 3, TYPE) || psl_is_public_suffix2(set->psl, buf, TYPE);
+}
+
+bool
+suffix_is_tld(const struct suffix_set *set, struct span label)
+{
+    if (!label.len || label.len > CACHE_LABEL_MAX)
+        return find_tld(set, label);
+    struct cached_label *c = &cache.labels[hash_of(label)];
+    if (c->serial == set->serial && c->len == label.len && !memcmp(c->label, label.ptr, label.len))
+        return c->is_tld;
+    *c = (struct cached_label){.serial = set->serial, .is_tld = find_tld(set, label), .len = (uint8_t)label.len};
+    memcpy(c->label, label.ptr, label.len);
+    return c->is_tld;
 }
 
 /* Where the last SUFFIX_LABELS_MAX labels of the name begin. */
@@ -263,8 +313,8 @@ find_domain(const struct suffix_set *set, struct host *h)
         h->suffix_off = (uint8_t)(dot + 1 - h->text);
 }
 
-bool
-suffix_lookup(const struct suffix_set *set, struct span name, struct host *h)
+static bool
+look_up(const struct suffix_set *set, struct span name, struct host *h)
 {
     if (!host_normalize(name, h))
         return false;
@@ -286,4 +336,20 @@ suffix_lookup(const struct suffix_set *set, struct span name, struct host *h)
     if (h->is_fqdn)
         find_domain(set, h);
     return true;
+}
+
+bool
+suffix_lookup(const struct suffix_set *set, struct span name, struct host *h)
+{
+    if (!name.len || name.len > CACHE_NAME_MAX)
+        return look_up(set, name, h);
+    struct cached_host *c = &cache.hosts[hash_of(name)];
+    if (c->serial != set->serial || c->name_len != name.len || memcmp(c->name, name.ptr, name.len) != 0) {
+        c->serial = set->serial;
+        c->name_len = (uint8_t)name.len;
+        memcpy(c->name, name.ptr, name.len);
+        c->is_good = look_up(set, name, &c->host);
+    }
+    *h = c->host;
+    return c->is_good;
 }

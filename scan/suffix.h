@@ -8,7 +8,7 @@
  * url.h undoes 0x7f.1-like ones before it asks.
  *
  * Owns:    suffix_new .. suffix_free: the list, loaded once, constant afterwards.
- * Threads: after suffix_new, any number may look up in one set.
+ * Threads: after suffix_new, any number may look up in one set; each remembers its last answers for itself.
  * Limits:  HOST_LEN_MAX (RFC 1035 2.3.4). A longer name has neither suffix nor domain.
  * Fails:   a look-up never; suffix_new as told. Nothing is allocated per look-up, with one exception:
  *          libidn2 allocates (and frees) while it converts a name that has octets over 0x7f. */

@@ -17,11 +17,13 @@ text_facts_init(struct text_facts *f)
 void
 text_facts_octets(struct text_facts *f, const uint8_t *octets, size_t len)
 {
-    f->body_len += len;
-    for (size_t i = 0; i < len; i++) {
-        f->body_len -= f->has_cr && octets[i] == '\n';
-        f->has_cr = octets[i] == '\r';
-    }
+    if (!len)
+        return;
+    size_t pairs = f->has_cr && octets[0] == '\n';
+    for (size_t i = 1; i < len; i++)
+        pairs += (octets[i - 1] == '\r') & (octets[i] == '\n');
+    f->has_cr = octets[len - 1] == '\r';
+    f->body_len += len - pairs;
 }
 
 /* "\S\s+\S" */
@@ -64,6 +66,10 @@ shifted(struct span s)
 {
     struct span none = { s.ptr, 0 };
     for (size_t i = 0; i + 3 <= s.len; i++) {
+        const uint8_t *escape = memchr(s.ptr + i, 0x1b, s.len - 2 - i);
+        if (!escape)
+            return none;
+        i = (size_t)(escape - s.ptr);
         if (memcmp(s.ptr + i, "\x1b$B", 3))
             continue;
         for (size_t j = s.len; j >= i + 6; j--)
@@ -77,12 +83,15 @@ shifted(struct span s)
 static void
 count_case(struct text_facts *f, struct span s)
 {
-    f->upper_len += s.len;
+    uint32_t lower = 0, upper = 0; /* a line is shorter than 4 GiB */
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = s.ptr[i];
-        f->lower_cnt += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        f->upper_cnt += c >= 'A' && c <= 'Z';
+        lower += (uint32_t)((uint8_t)(c - 'a') < 26) | (uint32_t)((uint8_t)(c - '0') < 10);
+        upper += (uint8_t)(c - 'A') < 26;
     }
+    f->upper_len += s.len;
+    f->lower_cnt += lower;
+    f->upper_cnt += upper;
 }
 
 static void
@@ -115,20 +124,14 @@ text_facts_line(struct text_facts *f, struct span line)
 void
 text_facts_chunk(struct text_facts *f, struct span chunk)
 {
-    bool is_blank = true, has_octets = false;
-    for (size_t i = 0; i < chunk.len; i++) {
-        has_octets = true;
-        is_blank &= octet_is_space(chunk.ptr[i]);
-        if (chunk.ptr[i] != '\n')
-            continue;
+    for (size_t i = 0; i < chunk.len;) {
+        const uint8_t *lf = memchr(chunk.ptr + i, '\n', chunk.len - i);
+        size_t end = lf ? (size_t)(lf - chunk.ptr) : chunk.len;
+        while (i < end && octet_is_space(chunk.ptr[i]))
+            i++;
         f->lines_cnt++;
-        f->blank_lines_cnt += is_blank;
-        is_blank = true;
-        has_octets = false;
-    }
-    if (has_octets) {
-        f->lines_cnt++;
-        f->blank_lines_cnt += is_blank;
+        f->blank_lines_cnt += i == end;
+        i = end + 1;
     }
 }
 

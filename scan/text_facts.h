@@ -60,7 +60,6 @@ struct text_facts {
 
     /* check_stock_info. */
     enum stock_state stock;
-    bool stock_is_long; /* more than STOCK_LABEL_MAX octets before the colon */
     uint32_t label_len;
     uint32_t label_raw_len; /* blanks at its end included */
     uint8_t label[STOCK_LABEL_MAX];

@@ -1,5 +1,11 @@
 #include "scan/score.h"
 
+#include <random>
+#include <string>
+#include <vector>
+
+#include "scan/expr.h"
+
 #include "tests/unit/ruleset_fixture.h"
 
 namespace {
@@ -37,6 +43,59 @@ TEST(Score, MetasInAnyOrder)
         m.headers({});
         EXPECT_EQ(m.judge(), t.hits) << t.body;
         EXPECT_EQ(m.judge(), t.hits) << "judging twice changes nothing";
+    }
+}
+
+/* An expression of the rules A to D, as many kinds of operations as there are reasons for a meta to be left out. */
+std::string
+expression(std::mt19937 &random, unsigned depth)
+{
+    static const char *const operators[] = {" && ", " && ", " || ", " + ", " > ", " == ", " - ", " * ", " ^ "};
+    if (!depth || random() % 5 == 0)
+        return random() % 8 == 0 ? std::to_string(random() % 3) : std::string(1, (char)('A' + random() % 4));
+    if (random() % 4 == 0)
+        return "!(" + expression(random, depth - 1) + ")";
+    return "(" + expression(random, depth - 1) + operators[random() % 9] + expression(random, depth - 1) + ")";
+}
+
+double
+value_of(const std::string &text, const float *values)
+{
+    uint32_t code[EXPR_CODE_MAX];
+    expr_error err;
+    size_t cnt = expr_parse(text.data(), text.size(), code, EXPR_CODE_MAX, &err);
+    for (size_t i = 0; i < cnt; i++) {
+        if (expr_op(code[i]) == EXPR_RULE)
+            code[i] = expr_code(EXPR_RULE, (uint32_t)(text[expr_operand(code[i])] - 'A'));
+    }
+    return expr_eval(code, cnt, values);
+}
+
+TEST(Score, MetasThatAreNotComputedAreZero)
+{
+    std::mt19937 random(1);
+    for (unsigned round = 0; round < 8; round++) {
+        std::string rules = "body A /a/\nbody B /b/\nbody C /c/\nbody D /d/\n";
+        std::vector<std::string> metas;
+        for (unsigned i = 0; i < 48; i++) {
+            metas.push_back(expression(random, 4));
+            rules += "meta M" + std::to_string(i) + " " + metas.back() + "\n";
+        }
+        ruleset_ptr rs = load(build(rules));
+        for (unsigned bits = 0; bits < 16; bits++) {
+            std::string body, expected;
+            float values[4];
+            for (unsigned i = 0; i < 4; i++) {
+                values[i] = bits >> i & 1 ? 1 : 0;
+                body += bits >> i & 1 ? std::string(1, (char)('a' + i)) : "";
+                expected += bits >> i & 1 ? std::string(1, (char)('A' + i)) + " " : "";
+            }
+            for (unsigned i = 0; i < metas.size(); i++)
+                expected += value_of(metas[i], values) != 0 ? "M" + std::to_string(i) + " " : "";
+            trial m(rs);
+            m.block(TARGET_BODY, body.c_str());
+            EXPECT_EQ(m.judge(), expected) << rules;
+        }
     }
 }
 
