@@ -14,7 +14,7 @@ protected:
     static void SetUpTestSuite()
     {
         // The last rules are ones for which PCRE2 must be asked and cannot answer within its steps.
-        rs = load_rules({ "rules/base.cf", "tests/data/rules/every.cf" },
+        rs = load_rules({ "rules/base.cf", "tests/data/rules/many.cf" },
                         "body X_STEPS /^(?=((?:a|aa|a.)+)\\1?\\x01)/\n"
                         "header X_STEPS_HEADER X-Steps =~ /^(?=((?:a|aa|a.)+)\\1?\\x01)/\n");
         ASSERT_EQ(0, scanner_init(&sc, 0, 1));

@@ -17,7 +17,7 @@ protected:
     static struct scanner sc;
     static void SetUpTestSuite()
     {
-        rs = load_rules({ "tests/data/rules/every.cf" });
+        rs = load_rules({ "tests/data/rules/many.cf" });
         ASSERT_EQ(0, scanner_init(&sc, 0, 1));
         sc.live = rs;
     }
