@@ -1,6 +1,7 @@
-#include "scan/mime.h"
-
+/* See mime.h. */
 #include <string.h>
+
+#include "scan/mime_private.h"
 
 void
 mime_init(struct mime *m, struct mime_budget *budget, uint8_t *header_buf)
@@ -9,12 +10,6 @@ mime_init(struct mime *m, struct mime_budget *budget, uint8_t *header_buf)
     m->budget = budget;
     m->header.buf = header_buf;
     m->is_bol = true;
-}
-
-static void
-raise_event(struct mime *m, enum event e)
-{
-    m->events |= EVENT_BIT(e);
 }
 
 static void
@@ -30,119 +25,13 @@ mime_start_message(struct mime *m)
     start_header(m, HEADER_GARBAGE_MESSAGE);
 }
 
-/* ---- what a header says ---- */
-
-static enum encoding
-read_encoding(struct mime *m, struct span value)
-{
-    char token[32];
-
-    param_token(value, token, sizeof(token));
-    if (!strcmp(token, "base64"))
-        return ENCODING_BASE64;
-    if (!strcmp(token, "quoted-printable"))
-        return ENCODING_QP;
-    if (token[0] && strcmp(token, "7bit") && strcmp(token, "8bit") && strcmp(token, "binary"))
-        raise_event(m, EVENT_ENCODING_UNKNOWN);
-    return ENCODING_IDENTITY;
-}
-
-static bool
-is_html_name(const uint8_t *name, size_t len)
-{
-    static const char *const ends[] = {".htm", ".html", ".shtm", ".shtml"};
-
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        size_t n = strlen(ends[i]);
-        if (len >= n && !strncasecmp((const char *)name + len - n, ends[i], n))
-            return true;
-    }
-    return false;
-}
-
-/* Every name that a client may choose counts for is_html_name; part.name is the one that most
- * choose. */
-static void
-read_file_name(struct mime *m, struct span value, const char *param)
-{
-    uint8_t name[MIME_NAME_MAX];
-    char charset[CHARSET_NAME_MAX + 1];
-    size_t len;
-
-    if (!param_has(value, param))
-        return;
-    m->part.is_attachment = true;
-    if (param_get(value, param, name, sizeof(name), &len) && len <= sizeof(name))
-        m->part.is_html_name |= is_html_name(name, len);
-    if (param_get_extended(value, param, name, sizeof(name), &len, charset) && len <= sizeof(name))
-        m->part.is_html_name |= is_html_name(name, len);
-}
-
-static void
-read_type(struct mime_part *p, struct span value)
-{
-    param_token(value, p->type, sizeof(p->type));
-    char *slash = strchr(p->type, '/');
-    p->is_typed = slash && slash != p->type && slash[1] && !strchr(slash + 1, '/');
-    if (!p->is_typed)
-        strcpy(p->type, "text/plain"); /* RFC 2045 5.2 */
-    param_charset(value, p->charset, sizeof(p->charset));
-}
-
-static void
-read_disposition(struct mime *m, struct span disposition, struct span type)
-{
-    struct mime_part *p = &m->part;
-    char token[16];
-
-    param_token(disposition, token, sizeof(token));
-    if (!strcmp(token, "attachment"))
-        p->is_attachment = true;
-    read_file_name(m, disposition, "filename");
-    read_file_name(m, disposition, "name");
-    read_file_name(m, type, "name");
-    if (!p->is_attachment)
-        return;
-    p->name_len = param_file_name(m->budget->charsets, disposition, type, (uint8_t *)p->name,
-                                  sizeof(p->name) - 1);
-    p->name[p->name_len] = '\0';
-    p->is_html_name |= is_html_name((const uint8_t *)p->name, p->name_len);
-}
-
-/* The last of each field counts; more than one is an event. */
-static bool
-read_fields(struct mime *m, const struct header *h, struct span *type)
-{
-    struct span encoding = {NULL, 0}, disposition = {NULL, 0};
-    struct header_field f;
-
-    m->part = (struct mime_part){.type = "text/plain", .is_typed = true};
-    for (size_t off = 0; header_field(h, &off, &f);) {
-        struct span *value = header_name_is(&f, "content-type")                ? type
-                             : header_name_is(&f, "content-transfer-encoding") ? &encoding
-                             : header_name_is(&f, "content-disposition")       ? &disposition
-                                                                               : NULL;
-        if (!value)
-            continue;
-        if (value->ptr)
-            raise_event(m, EVENT_FIELD_DUPLICATE);
-        *value = f.value;
-    }
-    if (type->ptr)
-        read_type(&m->part, *type);
-    if (encoding.ptr)
-        m->part.encoding = read_encoding(m, encoding);
-    read_disposition(m, disposition, *type);
-    return type->ptr;
-}
-
 /* ---- the stack ---- */
 
 static bool
 push(struct mime *m, const uint8_t *boundary, size_t len, bool is_digest)
 {
     if (m->budget->depth >= MIME_DEPTH_MAX) {
-        raise_event(m, EVENT_MIME_DEPTH_CAP);
+        mime_raise(m, EVENT_MIME_DEPTH_CAP);
         return false;
     }
     m->budget->depth++;
@@ -172,7 +61,7 @@ pop_unclosed(struct mime *m, unsigned cnt)
 {
     for (unsigned i = cnt; i < m->frames_cnt; i++) {
         if (m->frames[i].len)
-            raise_event(m, EVENT_MIME_BOUNDARY);
+            mime_raise(m, EVENT_MIME_BOUNDARY);
     }
     pop_to(m, cnt);
 }
@@ -188,7 +77,7 @@ push_multipart(struct mime *m, struct span type)
     while (len && len <= sizeof(b) && (b[len - 1] == ' ' || b[len - 1] == '\t'))
         len--; /* RFC 2046 5.1.1: added on the way */
     if (!len || len > BOUNDARY_LEN_MAX) {
-        raise_event(m, EVENT_MIME_BOUNDARY);
+        mime_raise(m, EVENT_MIME_BOUNDARY);
         return false;
     }
     return push(m, b, len, !strcmp(m->part.type, "multipart/digest"));
@@ -199,7 +88,7 @@ push_multipart(struct mime *m, struct span type)
 static void
 start_rest(struct mime *m, const struct header *h)
 {
-    raise_event(m, EVENT_MIME_PART_CAP);
+    mime_raise(m, EVENT_MIME_PART_CAP);
     m->part = (struct mime_part){.type = "text/plain"};
     m->is_rest = true;
     pop_to(m, 0);
@@ -264,9 +153,9 @@ header_over(struct mime *m, const struct header *h)
     struct span type = {NULL, 0};
 
     if (h->is_capped)
-        raise_event(m, EVENT_HEADER_CAP);
+        mime_raise(m, EVENT_HEADER_CAP);
     if (h->garbage_cnt)
-        raise_event(m, EVENT_HEADER_GARBAGE);
+        mime_raise(m, EVENT_HEADER_GARBAGE);
     if (m->is_part)
         note_flaws(m, h);
     m->is_part = false;
@@ -277,7 +166,7 @@ header_over(struct mime *m, const struct header *h)
         start_leaf(m);
         return;
     }
-    bool has_type = read_fields(m, h, &type);
+    bool has_type = mime_part_read(m, h, &type);
     if (!has_type && m->frames_cnt && m->frames[m->frames_cnt - 1].is_digest) {
         strcpy(p->type, "message/rfc822"); /* RFC 2046 5.1.5 */
         p->is_typed = true;

@@ -47,7 +47,7 @@ static void
 run(const uint8_t *data, size_t size, size_t step, struct trace *t)
 {
     static struct mime m;
-    struct mime_budget budget = {0, 0, NULL};
+    struct mime_budget budget = {.charsets = NULL};
     uint8_t *header = malloc(MIME_HEADER_BUF);
 
     *t = (struct trace){.data = malloc(size + 1)};

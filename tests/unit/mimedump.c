@@ -51,7 +51,7 @@ dump(const char *path, const uint8_t *octets, size_t len)
 {
     static uint8_t top[HEADER_LEN_MAX], part[MIME_HEADER_BUF];
     static struct mime m;
-    struct mime_budget budget = {0, 0, charsets};
+    struct mime_budget budget = {.charsets = charsets};
     struct header h;
     struct decoder d;
     struct span data;
