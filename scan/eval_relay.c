@@ -31,13 +31,13 @@ eval_check_relays_unparseable(const struct header_facts *f, const struct eval_ar
     return f->relays->unparseable_cnt > 0;
 }
 
-/* The first three numbers and their dots. */
+/* Up to the last dot: the first three numbers and their dots. */
 static struct span
 net24(struct span ip)
 {
-    const uint8_t *dot = memrchr(ip.ptr, '.', ip.len);
-
-    return span_cut(ip, 0, (size_t)(dot - ip.ptr) + 1);
+    while (ip.len > 0 && ip.ptr[ip.len - 1] != '.')
+        ip.len--;
+    return ip;
 }
 
 /* An address as HELO that is not the client's, nor of its /24. */
@@ -250,7 +250,7 @@ net16(struct span ip)
 {
     struct span net = net24(ip);
 
-    net.len--;
+    net.len -= net.len > 0;
     return net24(net);
 }
 

@@ -36,7 +36,7 @@ class EvalHeader : public testing::Test {
 
     int run(const std::string &name, const std::vector<std::string> &words = {})
     {
-        struct header_facts f = {get, registered_domain, this, relays_.get(), false, {nullptr, 0}};
+        struct header_facts f = {get, registered_domain, this, relays_.get(), false, {nullptr, 0}, {}};
         struct eval_args args = {};
         for (const auto &w : words)
             args.arg[args.cnt++] = span_of(w);
@@ -130,7 +130,7 @@ TEST_F(EvalHeader, Templates)
 
 TEST_F(EvalHeader, EnvelopeFrom)
 {
-    struct header_facts f = {get, registered_domain, this, relays_.get(), false, {nullptr, 0}};
+    struct header_facts f = {get, registered_domain, this, relays_.get(), false, {nullptr, 0}, {}};
     bool is_known = true;
     eval_envelope_from(&f, &is_known);
     EXPECT_FALSE(is_known);
