@@ -151,6 +151,14 @@ cache_write(const char *path, const void *octets, size_t len)
 
 /* ---- children ---- */
 
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_SHADOW
+#elif defined(__has_feature) /* clang's word for it */
+#if __has_feature(address_sanitizer)
+#define HAS_SHADOW
+#endif
+#endif
+
 /* In the child: memory and processor time. SIGPROF ends it, counted in its own time, not in the machine's. */
 static void
 limit_child(const struct compile_options *o, unsigned ms)
@@ -158,10 +166,10 @@ limit_child(const struct compile_options *o, unsigned ms)
     rlim_t memory = o->memory_max ? o->memory_max : UINT64_C(4) << 30;
     struct rlimit as = { memory, memory };
     struct itimerval timer = { .it_value = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 } };
-#ifndef __SANITIZE_ADDRESS__
-    setrlimit(RLIMIT_AS, &as);
-#else
+#ifdef HAS_SHADOW
     (void)as; /* the sanitizer's shadow is larger than any limit */
+#else
+    setrlimit(RLIMIT_AS, &as);
 #endif
     signal(SIGPROF, SIG_DFL);
     setitimer(ITIMER_PROF, &timer, NULL);
