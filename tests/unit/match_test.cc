@@ -3,6 +3,7 @@
 #include <random>
 #include <thread>
 
+#include "scan/explain.h"
 #include "tests/unit/ruleset_fixture.h"
 
 namespace {
@@ -96,6 +97,205 @@ TEST(Match, EachHeaderHasItsOwnDatabase)
     trial m(rs);
     m.headers({ { "subject", "xy" }, { "from", "-" } });
     EXPECT_EQ(m.judge(), "A D ");
+}
+
+/* What Hyperscan only suspects or cannot search at all: the answer is Perl's all the same. */
+TEST(Match, ConfirmedByPcre2)
+{
+    const struct {
+        const char *rule;
+        const char *value;
+        bool is_hit;
+    } cases[] = {
+        { "body A /foo(?=bar)/", "a foobar", true },           /* prefilter */
+        { "body A /foo(?=bar)/", "a foobaz", false },
+        { "body A /foo(?!bar)/", "a foobar foo", true },
+        { "body A /(?<!a)foo/", "afoo", false },
+        { "body A /(?<!a)foo/", "bfoo", true },
+        { "body A /(viagra|cialis) \\1/i", "Viagra viagra", true },  /* a reference */
+        { "body A /(viagra|cialis) \\1/i", "viagra cialis", false },
+        { "body A /(\\w)\\1{3}/", "aaab", false },             /* every unit is looked at */
+        { "body A /(\\w)\\1{3}/", "aaaa", true },
+        { "body A /(?>a+)ab/", "aaab", false },
+        { "body A /\\b(\\w+) \\1\\b/", "", false },
+        { "header A Subject =~ /^(?!.*ok)/", "fine\n", true },
+        { "header A Subject =~ /^(?!.*ok)/", "it is ok\n", false },
+        { "header A Subject =~ /^(?!.*ok)/", nullptr, true },
+        { "header A Subject !~ /(.)\\1/", "abab\n", true },
+        { "header A Subject !~ /(.)\\1/", "abba\n", false },
+        { "rawbody A /x(?=\\xc3)/", "x\xc3\xa9", true },
+    };
+    for (const auto &t : cases)
+        EXPECT_EQ(hits_one(t.rule, t.value), t.is_hit) << t.rule << " on " << (t.value ? t.value : "nothing");
+}
+
+/* Clean units and others have databases of their own; a rule hits in both. */
+TEST(Match, CleanAndDirtyUnits)
+{
+    ruleset_ptr rs = load(build("body A /caf(?:e|\\xc3\\xa9|&\\#233;)/\nbody B /\\xc3\\xa9/\nbody C /a?(?:&|b)\\1?()/\n"
+                                "body D /(.)(?:&|x)\\1/\n"));
+    const struct {
+        std::string line;
+        const char *hits;
+    } cases[] = {
+        { "a cafe", "A " },
+        { "a cafe and an \xe9", "A " },
+        { "a caf\xc3\xa9", "A B " },
+        { "caf&#233;", "A C " },
+        { "b", "C " },
+        { "axa", "D " },
+        { "a&a", "C D " },
+        { "a&b", "C " },
+        { std::string(100, '.') + "cafe", "A " },
+        { std::string(100, '.') + "\xc3\xa9", "B " },
+        { "", "" },
+    };
+    for (const auto &t : cases) {
+        trial m(rs);
+        m.block(TARGET_BODY, t.line);
+        EXPECT_EQ(m.judge(), t.hits) << t.line;
+    }
+}
+
+TEST(Match, APatternThatGivesUpIsNoHitAndTold)
+{
+    ruleset_ptr rs = load(build("body A /^(?:(a+)+)+\\1(?![ab])/\nbody B /b/\n"));
+    trial m(rs);
+    m.block(TARGET_BODY, std::string(60, 'a') + "b");
+    EXPECT_EQ(m.judge(), "B ");
+    EXPECT_TRUE(m.h.gave_up);
+}
+
+uint16_t
+count_of(const std::string &rule, const std::vector<std::string> &lines)
+{
+    ruleset_ptr rs = load(build(rule));
+    EXPECT_EQ(ruleset_counted_cnt(rs.get()), 1u);
+    trial m(rs);
+    for (const std::string &line : lines)
+        m.block(TARGET_BODY, line);
+    EXPECT_EQ(m.judge(), m.counts[0] ? "A " : "");
+    return m.counts[0];
+}
+
+TEST(Match, CountsAreOverAllUnits)
+{
+    EXPECT_EQ(count_of("body A /foo/\ntflags A multiple\n", {}), 0);
+    EXPECT_EQ(count_of("body A /foo/\ntflags A multiple\n", { "foo foo", "bar", "foofoofoo" }), 5);
+    EXPECT_EQ(count_of("body A /foo/\ntflags A multiple maxhits=3\n", { "foo foo", "foofoofoo" }), 3);
+    EXPECT_EQ(count_of("body A /aa/\ntflags A multiple\n", { "aaaaa" }), 2) << "matches do not overlap";
+    EXPECT_EQ(count_of("body A /x*/\ntflags A multiple maxhits=9\n", { "ab" }), 3) << "'' before, between, behind";
+    EXPECT_EQ(count_of("body A /(.)\\1/\ntflags A multiple\n", { "aabbc", "dd" }), 3);
+    EXPECT_EQ(count_of("body A /\\xc3\\xa9|e/\ntflags A multiple\n", { "e\xc3\xa9", "ee" }), 4);
+    ruleset_ptr rs = load(build("body A /x/\ntflags A multiple\nmeta B A > 2\nmeta C A > 3\nmeta D A == 3\n"));
+    trial m(rs);
+    m.block(TARGET_BODY, "xx");
+    m.block(TARGET_BODY, "x");
+    EXPECT_EQ(m.judge(), "A B D ") << "a meta sees the count";
+}
+
+TEST(Match, NosubjectSkipsTheSubjectLine)
+{
+    ruleset_ptr rs = load(build("body A /foo/\nbody B /foo/\ntflags B nosubject\nbody C /(f)oo\\1?/\ntflags C nosubject multiple\n"));
+    trial m(rs);
+    m.subject("foo foo");
+    EXPECT_EQ(m.judge(), "A ");
+    m.block(TARGET_BODY, "foo");
+    EXPECT_EQ(m.judge(), "A B C ");
+    EXPECT_EQ(m.counts[0], 1);
+}
+
+TEST(Match, ABatchOfManyMessagesAndTwoRuleSets)
+{
+    ruleset_ptr old = load(build("body A /foo/\nuri U /x/\nrawbody R /(.)\\1/\n"));
+    ruleset_ptr now = load(build("body A /foo/\nbody B /bar/\n"));
+    auto b = std::make_unique<match_batch>();
+    std::vector<std::unique_ptr<trial>> all;
+    for (unsigned i = 0; i < 200; i++) {
+        all.push_back(std::make_unique<trial>(i % 2 ? old : now));
+        trial &m = *all.back();
+        m.block(TARGET_BODY, i % 3 ? "a foo" : "nothing", b.get());
+        m.block(TARGET_BODY, i % 5 ? "" : "bar\xe9", b.get());
+        m.block(TARGET_URI, "http://x/", b.get());
+        m.block(TARGET_RAWBODY, i % 7 ? "ab" : "aa", b.get());
+    }
+    for (unsigned i = 0; i < all.size(); i += 10)
+        match_cancel(b.get(), &all[i]->h);
+    EXPECT_EQ(b->units_cnt, 4u * 180);
+    match_run(b.get(), 0);
+    EXPECT_EQ(b->units_cnt, 0u);
+    EXPECT_EQ(b->octets_len, 0u);
+    for (unsigned i = 0; i < all.size(); i++) {
+        std::string want;
+        if (i % 10) {
+            want = i % 3 ? "A " : "";
+            want += i % 2 ? "U " : i % 5 ? "" : "B ";
+            want += i % 2 && i % 7 == 0 ? "R " : "";
+        }
+        EXPECT_EQ(all[i]->judge(), want) << i;
+    }
+    match_run(b.get(), 0); /* an empty one */
+}
+
+TEST(Match, AFullBatch)
+{
+    ruleset_ptr rs = load(build("body A /needle/\n"));
+    auto b = std::make_unique<match_batch>();
+    trial first(rs), last(rs);
+    for (unsigned i = 0; i < MATCH_BATCH_UNITS - 1; i++)
+        first.block(TARGET_BODY, "hay", b.get());
+    last.block(TARGET_BODY, "a needle", b.get());
+    EXPECT_EQ(match_room(b.get(), 0), nullptr) << "no unit more";
+    match_cancel(b.get(), &first.h);
+    EXPECT_NE(match_room(b.get(), 0), nullptr);
+    match_run(b.get(), 0);
+    EXPECT_EQ(last.judge(), "A ");
+    trial large(rs);
+    large.block(TARGET_BODY, std::string(MATCH_BATCH_OCTETS - 6, 'x') + "needle", b.get());
+    EXPECT_EQ(match_room(b.get(), 1), nullptr) << "no octet more";
+    EXPECT_NE(match_room(b.get(), 0), nullptr);
+    match_run(b.get(), 0);
+    EXPECT_EQ(large.judge(), "A ");
+    match_cancel(b.get(), &large.h);
+    EXPECT_NE(match_room(b.get(), MATCH_BATCH_OCTETS), nullptr);
+}
+
+/* "RULE target from-to excerpt;" of each hit. */
+void
+note_hit(void *owner, const explain_hit *hit)
+{
+    auto *t = static_cast<std::pair<const ruleset *, std::string> *>(owner);
+    static const char *const how[] = { "", "?", "2", "=" };
+    t->second += std::string(ruleset_rule_name(t->first, hit->rule)) + how[hit->confirmed] + " " + hit->target;
+    if (hit->from != EXPLAIN_FROM_UNKNOWN && hit->target[0])
+        t->second += " " + std::to_string(hit->from) + "-" + std::to_string(hit->to) + " " +
+                     std::string(reinterpret_cast<const char *>(hit->excerpt.ptr), hit->excerpt.len);
+    t->second += ";";
+}
+
+TEST(Match, HitsAreExplained)
+{
+    ruleset_ptr rs = load(build("body A /foo/\nbody B /b(?=ar)/\nbody C /o/\ntflags C multiple maxhits=3\n"
+                                "header D Subject:raw =~ /y$/\nmeta E A && B\nbody N /never/\n"));
+    std::pair<const ruleset *, std::string> told(rs.get(), "");
+    explain e = { note_hit, &told, 0 };
+    trial m(rs);
+    m.h.explain = &e;
+    m.block(TARGET_BODY, "a foo");
+    m.block(TARGET_BODY, "foo bar");
+    m.headers({ { "subject/3", "xy" } });
+    m.judge();
+    m.judge(); /* nothing twice */
+    for (const char *want : { "A body 2-5 a foo;", "B? body 4-5 foo bar;", "D header subject:raw 1-2 xy;", "E= ;" }) {
+        size_t at = told.second.find(want);
+        EXPECT_NE(at, std::string::npos) << want << " in " << told.second;
+        EXPECT_TRUE(at == std::string::npos || told.second.find(want, at + 1) == std::string::npos) << told.second;
+    }
+    size_t counted = 0;
+    for (size_t at = 0; (at = told.second.find("C? body", at)) != std::string::npos; at++)
+        counted++;
+    EXPECT_EQ(counted, 3u) << told.second;
+    EXPECT_EQ(told.second.find("N"), std::string::npos);
 }
 
 TEST(Match, NothingIsWanted)

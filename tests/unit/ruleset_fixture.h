@@ -15,13 +15,13 @@
 #include "scan/score.h"
 
 inline std::string
-build(const std::string &text)
+build(const std::string &text, const image_options &options = image_options())
 {
     rule_list *l = rule_list_new();
     void *image = nullptr;
     size_t len = 0;
     rule_list_parse(l, "r.cf", text.data(), text.size());
-    EXPECT_EQ(image_build(l, &image, &len), 0) << rule_list_diagnostics(l);
+    EXPECT_EQ(image_build_with(l, &options, nullptr, nullptr, &image, &len), 0) << rule_list_diagnostics(l);
     rule_list_free(l);
     std::string out(static_cast<char *>(image), len);
     free(image);
