@@ -184,7 +184,7 @@ shared(size_t size)
     return p;
 }
 
-/* Not processor time: on some machines that goes in steps of 4 ms. */
+/* Not the processor's time: on some machines that only moves in ticks of milliseconds. */
 static uint64_t
 now_ns(void)
 {
@@ -194,6 +194,9 @@ now_ns(void)
 }
 
 /* ---- each pattern alone ---- */
+
+/* Patterns in the file of solo results, 200 octets each. */
+enum { SOLO_CACHE_MAX = 200000 };
 
 /* What is kept of a solo compile, in the cache and between processes. */
 struct solo_record {
@@ -213,13 +216,14 @@ count_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned 
     return 1;
 }
 
+/* The fastest of some rounds over the built-in text; the machine may be busy with other things. */
 static void
 time_solo(const hs_database_t *db, struct solo_record *r)
 {
-    enum { ROUNDS = 3 }; /* the quickest counts: others were disturbed */
+    enum { ROUNDS = 5 };
     hs_scratch_t *scratch = NULL;
-    uint64_t least_ns = UINT64_MAX;
     size_t octets = 0, hits = 0;
+    uint64_t best = UINT64_MAX;
     if (hs_alloc_scratch(db, &scratch) != HS_SUCCESS)
         return;
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -232,11 +236,11 @@ time_solo(const hs_database_t *db, struct solo_record *r)
             octets += len;
             hits += is_hit;
         }
-        uint64_t ns = now_ns() - before;
-        least_ns = ns < least_ns ? ns : least_ns;
+        uint64_t took = now_ns() - before;
+        best = took < best ? took : best;
     }
-    r->scan_ps = (uint32_t)(least_ns * 1000 / (octets ? octets : 1));
-    r->hit_permille = (uint32_t)(hits * 1000 / compile_text_cnt);
+    r->scan_ps = (uint32_t)(best * 1000 / (octets ? octets : 1));
+    r->hit_permille = (uint32_t)((hits * 1000 + compile_text_cnt - 1) / compile_text_cnt);
     hs_free_scratch(scratch);
 }
 
@@ -367,11 +371,21 @@ solo_from_cache(const char *path, struct solo_record *records, size_t cnt, size_
     return known;
 }
 
+/* What is new, and what was known: other rule sets may share the folder. Past the cap the old is forgotten. */
 static void
-solo_to_cache(const char *path, const struct solo_record *records, size_t cnt)
+solo_to_cache(const char *path, const struct solo_record *records, size_t cnt, const struct solo_record *known,
+              size_t known_cnt)
 {
-    /* Only what this set has: the file does not grow for ever. */
-    cache_write(path, records, cnt * sizeof(*records));
+    struct solo_record *all = must(calloc(cnt + known_cnt + 1, sizeof(*all)));
+    size_t all_cnt = cnt;
+    memcpy(all, records, cnt * sizeof(*records));
+    qsort(all, cnt, sizeof(*all), by_key);
+    for (size_t i = 0; i < known_cnt && known_cnt < SOLO_CACHE_MAX; i++) {
+        if (!bsearch(&known[i], all, cnt, sizeof(*all), by_key))
+            all[all_cnt++] = known[i];
+    }
+    cache_write(path, all, all_cnt * sizeof(*all));
+    free(all);
 }
 
 void
@@ -398,7 +412,7 @@ compile_solo(struct compile_solo *solo, size_t cnt, const struct compile_options
     if (done < cnt) {
         run_solo(solo, records, cnt, o);
         if (path)
-            solo_to_cache(path, records, cnt);
+            solo_to_cache(path, records, cnt, known, known_cnt);
     }
     for (size_t i = 0; i < cnt; i++) {
         const struct solo_record *r = &records[i];

@@ -57,8 +57,11 @@ confirm_candidates(const struct ruleset *rs, struct ruleset_thread *t, const str
                    const uint8_t *octets)
 {
     for (uint32_t i = 0; i < t->candidates_cnt; i++) {
-        t->is_candidate[t->candidates[i]] = 0;
-        confirm(rs, t, t->candidates[i], u, octets);
+        uint32_t rule = t->candidates[i];
+        bool is_enough = t->triggers[rule] >= rs->view.rules[rule].triggers_min;
+        t->triggers[rule] = 0;
+        if (is_enough)
+            confirm(rs, t, rule, u, octets);
     }
     t->candidates_cnt = 0;
 }
@@ -67,6 +70,9 @@ void
 confirm_always(const struct ruleset *rs, struct ruleset_thread *t, const struct image_target *target,
                const struct match_unit *u, const uint8_t *octets)
 {
-    for (uint32_t i = 0; i < target->always_cnt; i++)
-        confirm(rs, t, rs->view.lists[target->always_off + i], u, octets);
+    for (uint32_t i = 0; i < target->always_cnt; i++) {
+        uint32_t id = rs->view.lists[target->always_off + i];
+        if (!(id & IMAGE_ID_DIRTY) || !u->is_clean)
+            confirm(rs, t, id & ~IMAGE_ID_DIRTY, u, octets);
+    }
 }

@@ -381,8 +381,10 @@ build_rules(struct builder *b)
         const struct candidate *c = &b->candidates[i];
         struct image_rule *out = image_built_rule(b, c->matcher);
         add_pattern(b, &l->rules[c->rule], out);
-        if (c->all.needs_confirm || (c->has_clean && c->clean.needs_confirm))
+        if (c->all.needs_confirm || (c->clean.is_used && c->clean.needs_confirm))
             out->flags |= IMAGE_RULE_CONFIRMED;
+        int times = c->clean.is_used && c->clean.times < c->all.times ? c->clean.times : c->all.times;
+        out->triggers_min = times > 1 && times < 256 ? (uint32_t)times : 1;
     }
 }
 
@@ -521,13 +523,16 @@ tell_prices(const struct builder *b, image_price_fn *fn, void *owner)
 {
     for (uint32_t i = 0; fn && i < b->candidates_cnt; i++) {
         const struct candidate *c = &b->candidates[i];
-        const struct search_plan *plan = c->clean.text ? &c->clean : &c->all; /* what most units meet */
-        static const char *const how[] = { "prefilter + PCRE2", "literals + PCRE2", "PCRE2", "-" };
-        struct image_price price = { .scan_ps = plan->solo.scan_ps,
-                                     .compile_us = c->all.solo.compile_us + c->clean.solo.compile_us,
-                                     .size = plan->solo.size,
-                                     .how = plan->needs_confirm || plan->how != SEARCH_PATTERN ? how[plan->how]
-                                                                                               : "native" };
+        const struct search_plan *plan = c->clean.is_used ? &c->clean : &c->all; /* what most units meet */
+        static const char *const how[] = { "native", "literals + PCRE2", "loosened + PCRE2" };
+        const struct compile_solo *best = &plan->solo[plan->best];
+        bool is_prefilter = plan->best == VARIANT_OWN && plan->needs_confirm;
+        struct image_price price = { .scan_ps = best->scan_ps,
+                                     .compile_us = c->all.solo[VARIANT_OWN].compile_us,
+                                     .size = best->size,
+                                     .how = plan->how == SEARCH_ALWAYS ? "PCRE2"
+                                            : is_prefilter             ? "prefilter + PCRE2"
+                                                                       : how[plan->best] };
         fn(owner, b->list->rules[c->rule].name, &price);
     }
 }

@@ -87,6 +87,7 @@ struct image_rule {
     uint32_t code_off; /* instructions, not octets */
     uint32_t code_cnt; /* 0: set by a match */
     uint32_t signature; /* 0; or 1 + enum signature_target: it counts only in parts of that type (match_findings) */
+    uint32_t triggers_min; /* matches in a unit that make it a candidate of PCRE2; 0 and 1: the first */
 };
 
 /* What rules of one kind look at, and what is known without a database. */
@@ -98,7 +99,7 @@ struct image_target {
     uint32_t present_cnt;
     uint32_t absent_off; /* lists: rules that hit when it is not (their pattern matches '' or [if-unset]) */
     uint32_t absent_cnt;
-    uint32_t always_off; /* lists: rules that PCRE2 looks for in every unit */
+    uint32_t always_off; /* lists: rules that PCRE2 looks for in every unit, with IMAGE_ID_DIRTY in the others only */
     uint32_t always_cnt;
     uint32_t groups_off; /* groups */
     uint32_t groups_cnt;
@@ -120,6 +121,9 @@ struct image_group {
 /* In the list of a group: a match is only a candidate, and is confirmed. */
 #define IMAGE_ID_CONFIRM (UINT32_C(1) << 31)
 
+/* In always_off: clean units are looked at in a cheaper way. */
+#define IMAGE_ID_DIRTY (UINT32_C(1) << 30)
+
 enum { IMAGE_EVAL_ARGS_MAX = 8 };
 
 struct image_eval {
@@ -131,7 +135,7 @@ struct image_eval {
 };
 
 static_assert(sizeof(struct image_header) == 144 + 16 * SECTION_CNT, "no padding in the file");
-static_assert(sizeof(struct image_rule) == 40, "no padding in the file");
+static_assert(sizeof(struct image_rule) == 44, "no padding in the file");
 static_assert(sizeof(struct image_target) == 48, "no padding in the file");
 static_assert(sizeof(struct image_group) == 32, "no padding in the file");
 static_assert(sizeof(struct image_eval) == 48, "no padding in the file");

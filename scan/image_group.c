@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "scan/image_private.h"
-#include "scan/pattern.h"
 
 /* Patterns of at most `size` octets alone: `share` of them to a group. */
 static const struct size_class {
@@ -31,8 +30,6 @@ struct entry {
     enum image_units units;
     uint32_t size;
     uint32_t hash;
-    char *own; /* text, if it is to be freed */
-    struct hs_expr_ext *ext; /* NULL, or where a match must end */
 };
 
 struct entries {
@@ -72,43 +69,19 @@ add_entry(struct entries *es, struct entry e)
     es->list[es->cnt++] = e;
 }
 
-static char *
-literal_text(const char *literal, size_t len)
-{
-    char *text = image_must(malloc(4 * len + 1));
-    for (size_t i = 0; i < len; i++)
-        sprintf(text + 4 * i, "\\x%02x", (uint8_t)literal[i]);
-    return text;
-}
-
 static void
 add_plan(struct entries *es, const struct candidate *c, const struct search_plan *plan, enum image_units units,
          uint32_t hash)
 {
-    struct entry e = { .units = units, .hash = hash };
-    if (plan->how == SEARCH_PATTERN) {
-        e.text = plan->text;
-        e.flags = plan->flags;
-        e.id = c->matcher | (plan->needs_confirm ? IMAGE_ID_CONFIRM : 0);
-        e.size = plan->solo.size;
-        add_entry(es, e);
+    if (plan->how != SEARCH_PATTERN)
         return;
-    }
-    if (plan->how != SEARCH_TRIGGER)
-        return;
-    for (unsigned i = 0; i < plan->literals->cnt; i++) {
-        e.text = e.own = literal_text(plan->literals->text[i], plan->literals->len[i]);
-        e.flags = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH;
-        e.id = c->matcher | IMAGE_ID_CONFIRM;
-        add_entry(es, e);
-    }
-}
-
-/* PCRE2 looks at every unit, clean ones too, though there might be a cheaper way: such rules are few. */
-static bool
-is_always(const struct candidate *c)
-{
-    return c->all.how == SEARCH_ALWAYS || (c->has_clean && c->clean.how == SEARCH_ALWAYS);
+    const struct compile_solo *best = &plan->solo[plan->best];
+    add_entry(es, (struct entry){ .text = best->text,
+                                  .flags = plan->flags,
+                                  .id = c->matcher | (plan->needs_confirm ? IMAGE_ID_CONFIRM : 0),
+                                  .units = units,
+                                  .size = best->size,
+                                  .hash = hash });
 }
 
 /* A signature that says where its octets stand. */
@@ -130,8 +103,8 @@ unit_entries(struct builder *b, const struct unit *u, struct entries *es)
     for (uint32_t i = 0; i < u->candidates_cnt; i++) {
         const struct candidate *c = &b->candidates[u->candidates[i]];
         uint32_t hash = name_hash(b->list->rules[c->rule].name);
-        if (is_always(c))
-            continue;
+        if (c->has_clean && c->clean.how == SEARCH_ALWAYS)
+            continue; /* then PCRE2 looks at every unit: such rules are few */
         add_plan(es, c, &c->all, c->has_clean ? UNITS_DIRTY : UNITS_ALL, hash);
         if (b->list->rules[c->rule].has_end)
             es->list[es->cnt - 1].ext = ext_of(&b->list->rules[c->rule]);
@@ -318,9 +291,10 @@ store_always(struct builder *b, const struct unit *u, struct image_target *t)
     t->always_off = (uint32_t)(lists->len / sizeof(uint32_t));
     for (uint32_t i = 0; i < u->candidates_cnt; i++) {
         const struct candidate *c = &b->candidates[u->candidates[i]];
-        if (!is_always(c))
+        bool is_always = c->has_clean ? c->clean.how == SEARCH_ALWAYS : c->all.how == SEARCH_ALWAYS;
+        if (!is_always && c->all.how != SEARCH_ALWAYS)
             continue;
-        image_append_u32(lists, c->matcher);
+        image_append_u32(lists, c->matcher | (is_always ? 0 : IMAGE_ID_DIRTY));
         t->always_cnt++;
     }
 }
@@ -353,13 +327,8 @@ image_groups(struct builder *b)
         free((void *)sets[k].flags);
         free((void *)sets[k].exts);
     }
-    for (uint32_t i = 0; i < b->units_cnt; i++) {
-        for (uint32_t k = 0; k < es[i].cnt; k++) {
-            free(es[i].list[k].own);
-            free(es[i].list[k].ext);
-        }
+    for (uint32_t i = 0; i < b->units_cnt; i++)
         free(es[i].list);
-    }
     free(es);
     free(sets);
     free(gs.list);

@@ -11,8 +11,15 @@
 #include "scan/pattern.h"
 
 enum {
-    /* A prefilter that hits more of the built-in text's lines than this is no filter: literals or nothing. */
-    PREFILTER_PERMILLE_MAX = 60
+    /* What hits more of the built-in text's lines than this is no filter: PCRE2 looks at all of them. */
+    FILTER_PERMILLE_MAX = 850,
+
+    /* A native pattern of more octets alone is dear enough to look for its literals instead, if they are rare. */
+    NATIVE_SIZE_MAX = 16 << 10,
+    LITERAL_PERMILLE_MAX = 10,
+
+    /* Octets of a literal; shorter ones are in every line. */
+    LITERAL_LEN_MIN = 3
 };
 
 /* Before a pattern with /x: Hyperscan has no flag for it. A newline after, to end a comment. */
@@ -113,54 +120,97 @@ clean_gone(void)
     return gone;
 }
 
+/* Ways to find candidates for a pattern, each compiled alone: the pattern itself, loosened, its literals. */
+static struct compile_solo *
+variant(struct search_plan *plan, enum search_variant v)
+{
+    return &plan->solo[v];
+}
+
 static bool
-plan_literals(struct search_plan *plan, const struct pattern *p, const struct octet_set *gone)
+is_filter(const struct compile_solo *s, uint32_t permille_max)
 {
-    struct pattern_literals *literals = p ? image_must(calloc(1, sizeof(*literals))) : NULL;
-    if (!literals || !pattern_literals(p, gone, literals)) {
-        free(literals);
-        return false;
-    }
-    for (unsigned i = 0; i < literals->cnt; i++) {
-        if (literals->len[i] < 3) { /* in every line */
-            free(literals);
-            return false;
-        }
-    }
-    plan->literals = literals;
-    return true;
+    return s->text && s->how != COMPILE_NOT && s->hit_permille <= permille_max;
 }
 
-/* After the solo compile. */
-static void
-settle(struct search_plan *plan, const struct rule *r, const struct pattern *p, const struct octet_set *gone)
+static bool
+is_better(const struct compile_solo *s, const struct compile_solo *than)
 {
-    const struct compile_solo *s = &plan->solo;
-    plan->needs_confirm = r->tflags & RULE_MULTIPLE || s->how != COMPILE_NATIVE;
-    if (s->how == COMPILE_NATIVE ||
-        (s->how == COMPILE_PREFILTER && s->hit_permille <= PREFILTER_PERMILLE_MAX)) {
-        plan->how = SEARCH_PATTERN;
-        plan->flags = s->flags | (s->how == COMPILE_PREFILTER ? HS_FLAG_PREFILTER : 0);
-    } else if (plan_literals(plan, p, gone)) {
-        plan->how = SEARCH_TRIGGER;
-    } else {
-        plan->how = SEARCH_ALWAYS;
-    }
+    return is_filter(s, FILTER_PERMILLE_MAX) &&
+           (!is_filter(than, FILTER_PERMILLE_MAX) || s->hit_permille <= than->hit_permille);
+}
+
+/* After the solo compiles. What is native and small is exact and cheap; a large one that has rare literals is dearer
+ * than to look for these and confirm. The rest goes by how few lines are left to PCRE2. */
+static void
+settle(struct search_plan *plan, const struct rule *r)
+{
+    const struct compile_solo *own = variant(plan, VARIANT_OWN);
+    const struct compile_solo *loose = variant(plan, VARIANT_LOOSE);
+    const struct compile_solo *literal = variant(plan, VARIANT_LITERAL);
+    bool is_native = own->how == COMPILE_NATIVE;
+    const struct compile_solo *best = own;
+    if (is_native && own->size >= NATIVE_SIZE_MAX && is_filter(literal, LITERAL_PERMILLE_MAX))
+        best = literal;
+    if (!is_native && is_better(loose, best))
+        best = loose;
+    if (!is_native && is_better(literal, best))
+        best = literal;
+    plan->best = (enum search_variant)(best - plan->solo);
+    plan->how = best->how == COMPILE_NATIVE || is_filter(best, FILTER_PERMILLE_MAX) ? SEARCH_PATTERN : SEARCH_ALWAYS;
+    plan->needs_confirm = r->tflags & RULE_MULTIPLE || best != own || !is_native;
+    plan->times = best == literal ? plan->literal_times : 1;
+    plan->flags = best->flags | (best->how == COMPILE_PREFILTER ? HS_FLAG_PREFILTER : 0);
+    if (plan->times > 1)
+        plan->flags &= ~(unsigned)HS_FLAG_SINGLEMATCH; /* they are counted */
 }
 
 static void
-prepare(struct search_plan *plan, char *text, unsigned flags)
+prepare(struct search_plan *plan, enum search_variant v, char *text, unsigned flags)
 {
-    plan->text = text;
+    plan->is_used = true;
     /* ALLOWEMPTY: what matches '' is a rule like any other in SpamAssassin. No UTF8: it matches octets. */
-    plan->solo = (struct compile_solo){ .text = text,
-                                        .flags = flags | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY };
+    *variant(plan, v) = (struct compile_solo){ .text = text,
+                                               .flags = flags | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY };
+}
+
+/* (?:abc|def), every octet written out. NULL: the pattern has no literals that are worth it. */
+static char *
+literals_text(const struct pattern *p, const struct octet_set *gone, int *times)
+{
+    struct pattern_literals *l = image_must(calloc(1, sizeof(*l)));
+    char *text = NULL;
+    bool is_good = pattern_literals(p, gone, l);
+    for (unsigned i = 0; is_good && i < l->cnt; i++)
+        is_good = l->len[i] >= LITERAL_LEN_MIN;
+    if (is_good) {
+        text = image_must(malloc(l->cnt * (PATTERN_LITERAL_LEN_MAX * 4 + 1) + 8));
+        char *at = text + sprintf(text, "(?:");
+        for (unsigned i = 0; i < l->cnt; i++) {
+            at += sprintf(at, "%s", i ? "|" : "");
+            for (unsigned k = 0; k < l->len[i]; k++)
+                at += sprintf(at, "\\x%02x", (uint8_t)l->text[i][k]);
+        }
+        sprintf(at, ")");
+        *times = l->times;
+    }
+    free(l);
+    return text;
+}
+
+static void
+add_literals(struct search_plan *plan, const struct pattern *p, const struct octet_set *gone)
+{
+    char *text = p ? literals_text(p, gone, &plan->literal_times) : NULL;
+    if (text)
+        prepare(plan, VARIANT_LITERAL, text, HS_FLAG_CASELESS);
 }
 
 /* Every live regex becomes a candidate; those whose pattern is smaller on clean units have two plans. */
 static void
 collect(struct builder *b, struct pattern **parsed)
 {
+    static const struct octet_set none;
     struct octet_set gone = clean_gone();
     struct rule_list *l = b->list;
     for (uint32_t i = 0; i < l->rules_cnt; i++) {
@@ -170,10 +220,11 @@ collect(struct builder *b, struct pattern **parsed)
         uint32_t idx = b->candidates_cnt++;
         struct candidate *c = &b->candidates[idx];
         c->rule = i;
-        prepare(&c->all, full_text(r), r->flags);
+        prepare(&c->all, VARIANT_OWN, full_text(r), r->flags);
         parsed[idx] = pattern_parse(r->text, r->text_len, r->is_extended);
         if (is_stream(r) || !parsed[idx])
             continue;
+        add_literals(&c->all, parsed[idx], &none);
         char *pruned = NULL;
         switch (pattern_without(parsed[idx], &gone, &pruned)) {
         case PATTERN_SAME:
@@ -184,48 +235,87 @@ collect(struct builder *b, struct pattern **parsed)
             break;
         case PATTERN_PRUNED:
             c->has_clean = true;
-            prepare(&c->clean, pruned, r->flags);
+            prepare(&c->clean, VARIANT_OWN, pruned, r->flags);
+            add_literals(&c->clean, parsed[idx], &gone);
             break;
         }
     }
 }
 
+/* Compiles variants [from, to] of every plan alone. */
 static void
-compile_alone(struct builder *b)
+compile_variants(struct builder *b, enum search_variant from, enum search_variant to)
 {
-    struct compile_solo *solo = image_must(calloc(2 * (size_t)b->candidates_cnt + 1, sizeof(*solo)));
-    size_t cnt = 0;
+    size_t max = (size_t)b->candidates_cnt * 2 * VARIANT_CNT + 1, cnt = 0;
+    struct compile_solo *solo = image_must(calloc(max, sizeof(*solo)));
+    struct compile_solo **where = image_must(calloc(max, sizeof(struct compile_solo *)));
     for (uint32_t i = 0; i < b->candidates_cnt; i++) {
-        solo[cnt++] = b->candidates[i].all.solo;
-        if (b->candidates[i].clean.text)
-            solo[cnt++] = b->candidates[i].clean.solo;
+        struct search_plan *plans[] = { &b->candidates[i].all, &b->candidates[i].clean };
+        for (unsigned k = 0; k < 2; k++) {
+            for (unsigned v = from; v <= to; v++) {
+                if (plans[k]->solo[v].text)
+                    where[cnt++] = &plans[k]->solo[v];
+            }
+        }
     }
+    for (size_t i = 0; i < cnt; i++)
+        solo[i] = *where[i];
     compile_solo(solo, cnt, &b->options->compile);
-    cnt = 0;
-    for (uint32_t i = 0; i < b->candidates_cnt; i++) {
-        b->candidates[i].all.solo = solo[cnt++];
-        if (b->candidates[i].clean.text)
-            b->candidates[i].clean.solo = solo[cnt++];
-    }
+    for (size_t i = 0; i < cnt; i++)
+        *where[i] = solo[i];
     free(solo);
+    free(where);
+}
+
+static void
+loosen(struct search_plan *plan, const struct rule *r, const struct pattern *p, const struct octet_set *gone)
+{
+    const struct compile_solo *own = variant(plan, VARIANT_OWN);
+    if (!p || !plan->is_used || own->how == COMPILE_NATIVE || is_stream(r))
+        return;
+    if (own->is_over_limit && variant(plan, VARIANT_LITERAL)->text)
+        return; /* it would be over the limit, too */
+    char *text = pattern_loosened(p, gone, 2);
+    if (text)
+        prepare(plan, VARIANT_LOOSE, text, r->flags);
+}
+
+/* What Hyperscan does not take as it is: a simpler pattern that finds a little more, to be confirmed. */
+static void
+compile_loosened(struct builder *b, struct pattern **parsed)
+{
+    static const struct octet_set none;
+    struct octet_set gone = clean_gone();
+    for (uint32_t i = 0; i < b->candidates_cnt; i++) {
+        struct candidate *c = &b->candidates[i];
+        const struct rule *r = &b->list->rules[c->rule];
+        loosen(&c->all, r, parsed[i], &none);
+        loosen(&c->clean, r, parsed[i], &gone);
+    }
+    compile_variants(b, VARIANT_LOOSE, VARIANT_LOOSE);
+}
+
+static void
+plan_free(struct search_plan *plan)
+{
+    for (unsigned v = 0; v < VARIANT_CNT; v++)
+        free((char *)plan->solo[v].text);
 }
 
 /* False: the rule is out. */
 static bool
-settle_candidate(struct builder *b, struct candidate *c, const struct pattern *p)
+settle_candidate(struct builder *b, struct candidate *c)
 {
-    static const struct octet_set none;
-    struct octet_set gone = clean_gone();
     struct rule *r = &b->list->rules[c->rule];
     int error = 0;
     size_t off = 0;
-    bool has_pcre2 = pcre2_takes(c->all.text, r->flags, &error, &off);
-    settle(&c->all, r, p, &none);
-    if (c->clean.text)
-        settle(&c->clean, r, p, &gone);
-    bool needs_pcre2 = c->all.needs_confirm || (c->clean.text && c->clean.needs_confirm);
+    bool has_pcre2 = pcre2_takes(variant(&c->all, VARIANT_OWN)->text, r->flags, &error, &off);
+    settle(&c->all, r);
+    if (c->clean.is_used)
+        settle(&c->clean, r);
+    bool needs_pcre2 = c->all.needs_confirm || (c->clean.is_used && c->clean.needs_confirm);
     if (is_stream(r) && needs_pcre2) {
-        if (c->all.solo.how == COMPILE_NOT && !has_pcre2)
+        if (variant(&c->all, VARIANT_OWN)->how == COMPILE_NOT && !has_pcre2)
             refuse(b, r, error, off);
         else
             rule_turn_off(b->list, r, "it needs PCRE2 or counts its matches, which is not done over a stream");
@@ -245,11 +335,12 @@ image_patterns(struct builder *b)
     b->candidates = image_must(calloc(l->rules_cnt + 1, sizeof(*b->candidates)));
     struct pattern **parsed = image_must(calloc(l->rules_cnt + 1, sizeof(struct pattern *)));
     collect(b, parsed);
-    compile_alone(b);
+    compile_variants(b, VARIANT_OWN, VARIANT_LITERAL);
+    compile_loosened(b, parsed);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < b->candidates_cnt; i++) {
         struct candidate *c = &b->candidates[i];
-        bool is_kept = settle_candidate(b, c, parsed[i]);
+        bool is_kept = settle_candidate(b, c);
         if (!is_kept)
             b->is_live[c->rule] = false;
         pattern_free(parsed[i]);
@@ -259,10 +350,8 @@ image_patterns(struct builder *b)
             b->candidates[kept++] = out;
             continue;
         }
-        free(out.all.text);
-        free(out.all.literals);
-        free(out.clean.text);
-        free(out.clean.literals);
+        plan_free(&out.all);
+        plan_free(&out.clean);
     }
     b->candidates_cnt = kept;
     free(parsed);
@@ -273,11 +362,8 @@ void
 image_patterns_free(struct builder *b)
 {
     for (uint32_t i = 0; i < b->candidates_cnt; i++) {
-        struct candidate *c = &b->candidates[i];
-        free(c->all.text);
-        free(c->all.literals);
-        free(c->clean.text);
-        free(c->clean.literals);
+        plan_free(&b->candidates[i].all);
+        plan_free(&b->candidates[i].clean);
     }
     free(b->candidates);
 }

@@ -19,19 +19,23 @@ struct buffer {
 
 /* How one regex rule is looked for in one class of units. */
 enum search {
-    SEARCH_PATTERN, /* `text` in a database; a candidate only if needs_confirm */
-    SEARCH_TRIGGER, /* literals in a database, each a candidate */
+    SEARCH_PATTERN, /* the best variant in a database; a candidate only if needs_confirm */
     SEARCH_ALWAYS,  /* PCRE2 on every unit */
     SEARCH_NEVER    /* it cannot match there */
 };
 
+/* What can be searched for to find it: the pattern, the pattern loosened, its literals. In this order. */
+enum search_variant { VARIANT_OWN, VARIANT_LITERAL, VARIANT_LOOSE, VARIANT_CNT };
+
 struct search_plan {
+    bool is_used; /* there is something to look for */
     enum search how;
+    enum search_variant best;
     bool needs_confirm;
-    char *text;      /* SEARCH_PATTERN */
-    unsigned flags;  /* HS_FLAG_* */
-    struct pattern_literals *literals; /* SEARCH_TRIGGER */
-    struct compile_solo solo;
+    int times;         /* matches of the best variant that a unit needs before it is worth confirming */
+    int literal_times; /* the same for VARIANT_LITERAL */
+    unsigned flags;    /* HS_FLAG_* of the best variant */
+    struct compile_solo solo[VARIANT_CNT]; /* text NULL: there is no such variant; else it is ours */
 };
 
 /* One regex rule on its way into the databases. */

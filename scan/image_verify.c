@@ -149,7 +149,7 @@ check_rules(struct checker *c)
         const struct image_rule *r = &rules[i];
         if (!is_string(c, r->name_off) || !is_string(c, r->describe_off) || !is_string(c, r->pattern_off) ||
             r->score_milli > RULE_SCORE_MAX_MILLI || r->score_milli < -RULE_SCORE_MAX_MILLI ||
-            r->flags & ~(unsigned)IMAGE_RULE_FLAGS || r->maxhits > UINT16_MAX ||
+            r->flags & ~(unsigned)IMAGE_RULE_FLAGS || r->maxhits > UINT16_MAX || r->triggers_min > UINT8_MAX ||
             r->signature > 1 + SIGNATURE_JAVA ||
             (r->flags & IMAGE_RULE_COUNTED && !(r->flags & IMAGE_RULE_CONFIRMED)) ||
             r->pattern_flags & ~(unsigned)(HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_MULTILINE))
@@ -270,10 +270,10 @@ check_targets(struct checker *c)
         seen[t->target] = true;
         if (!check_rule_list(c, t->present_off, t->present_cnt, 0) ||
             !check_rule_list(c, t->absent_off, t->absent_cnt, 0) ||
-            !check_rule_list(c, t->always_off, t->always_cnt, 0) || !check_groups(c, t))
+            !check_rule_list(c, t->always_off, t->always_cnt, IMAGE_ID_DIRTY) || !check_groups(c, t))
             return false;
         for (uint32_t k = 0; k < t->always_cnt; k++) {
-            if (!(rules[lists[t->always_off + k]].flags & IMAGE_RULE_CONFIRMED))
+            if (!(rules[lists[t->always_off + k] & ~IMAGE_ID_DIRTY].flags & IMAGE_RULE_CONFIRMED))
                 return bad(c, "a rule is to be confirmed that has nothing to confirm it with");
         }
     }

@@ -59,10 +59,10 @@ on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned f
     (void)from, (void)flags;
     if (c->ids[id] & IMAGE_ID_CONFIRM) {
         struct ruleset_thread *t = c->thread;
-        if (!t->is_candidate[rule]) {
-            t->is_candidate[rule] = 1;
+        if (!t->triggers[rule])
             t->candidates[t->candidates_cnt++] = (uint16_t)rule;
-        }
+        if (t->triggers[rule] < UINT8_MAX)
+            t->triggers[rule]++;
         return 0;
     }
     if (c->stream) {

@@ -1,11 +1,13 @@
 /* pattern: a regular expression taken apart, so that a cheaper one can be made of it.
  *
- * Two things are asked of it, and neither may change what a rule hits:
+ * Three things are asked of it, and none may change what a rule hits:
  *
  *   pattern_without   the same expression for subjects in which certain octets do not occur. Most lines of mail
  *                     are ASCII without "&"; most of what makes the dear rules dear are alternatives such as
  *                     \xc3[\xa0-\xa5] or &#224; that such a line cannot take. On lines that are "clean" in this
  *                     sense (match.h) the pruned pattern matches where the whole one does.
+ *   pattern_loosened  a simpler expression that matches at least where the whole one does: what it finds is
+ *                     confirmed with the whole one.
  *   pattern_literals  strings of which every match contains at least one: a line without any of them need not
  *                     be looked at.
  *
@@ -70,10 +72,17 @@ enum pattern_result {
 
 enum pattern_result pattern_without(const struct pattern *p, const struct octet_set *gone, char **out);
 
+/* The text of an expression that matches wherever p does in a subject without octets of `gone`, and maybe elsewhere:
+ * look-arounds, anchors and back-references are left out, long repeats are made unbounded from `times` (>= 1) on.
+ * What it finds is to be confirmed. Hyperscan's own prefilter gives up where this does not. NULL: nothing can match.
+ * free(). */
+char *pattern_loosened(const struct pattern *p, const struct octet_set *gone, int times);
+
 struct pattern_literals {
     char text[PATTERN_LITERALS_MAX][PATTERN_LITERAL_LEN_MAX];
     uint8_t len[PATTERN_LITERALS_MAX]; /* 1..PATTERN_LITERAL_LEN_MAX */
     unsigned cnt;
+    int times; /* every match has that many of them, one behind the other */
 };
 
 /* Every match in a subject without octets of `gone` contains one of these, whatever its case (letters are

@@ -12,14 +12,11 @@
 /* Octets that one place of a literal may stand for, folded to lower case. */
 enum { CHOICES_MAX = 24 };
 
-/* A set of strings. cnt 0: none known. */
-struct strings {
-    struct pattern_literals *set; /* NULL: unknown */
-};
-
+/* NULL: not known. */
 struct found {
     struct pattern_literals *exact;
     struct pattern_literals *need;
+    struct pattern_literals *edge; /* of X+: what one X is, so what the piece begins and ends with */
 };
 
 static struct pattern_literals *
@@ -53,7 +50,7 @@ rarity(uint8_t c)
     return c >= '0' && c <= '9' ? 14 : 15;
 }
 
-/* The price of looking for these: expected hits in 2^32 octets. */
+/* The price of looking for these: expected hits in an octet, and something for each string. */
 static double
 price(const struct pattern_literals *s)
 {
@@ -63,7 +60,8 @@ price(const struct pattern_literals *s)
         for (unsigned k = 0; k < s->len[i]; k++)
             bits += rarity((uint8_t)s->text[i][k]);
         bits = bits / 2 < 60 ? bits / 2 : 60;
-        sum += 1.0 / (double)(UINT64_C(1) << bits);
+        sum += 1.0 / (double)(UINT64_C(1) << bits) + 1.0 / (1 << 13);
+        sum += s->len[i] < 3; /* in every line */
     }
     return sum;
 }
@@ -157,7 +155,6 @@ union_of(const struct pattern_literals *a, const struct pattern_literals *b)
 
 static struct found find(const struct node *n, const struct octet_set *gone);
 
-/* *nothing: the piece cannot match without the octets that are gone. */
 static struct pattern_literals *
 set_strings(const struct node *n, const struct octet_set *gone)
 {
@@ -181,15 +178,38 @@ set_strings(const struct node *n, const struct octet_set *gone)
     return s; /* cnt 0: nothing matches here */
 }
 
+/* Takes what there is of `tail` into `need` and starts anew. */
+static struct pattern_literals *
+cut_tail(struct pattern_literals **tail, struct pattern_literals *need)
+{
+    need = better(need, *tail);
+    *tail = empty_string();
+    return need;
+}
+
+/* The tail is a run without the pieces that make many strings of one: "working" where the run is "working",
+ * "previous working". */
+static struct pattern_literals *
+grow_tail(struct pattern_literals **tail, const struct pattern_literals *piece, struct pattern_literals *need)
+{
+    struct pattern_literals *longer = piece && piece->cnt <= 2 && !has_empty(piece) ? product(*tail, piece) : NULL;
+    if (!longer)
+        return cut_tail(tail, need);
+    free(*tail);
+    *tail = longer;
+    return need;
+}
+
 static struct found
 find_sequence(const struct node *n, const struct octet_set *gone)
 {
-    struct pattern_literals *run = empty_string();
+    struct pattern_literals *run = empty_string(), *tail = empty_string();
     struct pattern_literals *need = NULL;
     bool is_exact = true;
     for (unsigned i = 0; i < n->cnt; i++) {
         struct found f = find(n->children[i], gone);
         need = better(need, f.need);
+        need = grow_tail(&tail, f.exact, need);
         struct pattern_literals *longer = f.exact ? product(run, f.exact) : NULL;
         if (longer) {
             free(run);
@@ -198,12 +218,19 @@ find_sequence(const struct node *n, const struct octet_set *gone)
             continue;
         }
         is_exact = false;
+        longer = f.edge ? product(run, f.edge) : NULL; /* ad+res: "ad", and then "dres" */
+        if (longer) {
+            free(run);
+            run = longer;
+        }
         need = better(need, run);
-        run = f.exact ? f.exact : empty_string();
+        run = f.exact ? f.exact : f.edge ? f.edge : empty_string();
     }
+    need = cut_tail(&tail, need);
+    free(tail);
     if (is_exact)
-        return (struct found){ run, need };
-    return (struct found){ NULL, better(need, run) };
+        return (struct found){ run, need, NULL };
+    return (struct found){ NULL, better(need, run), NULL };
 }
 
 static struct found
@@ -217,7 +244,7 @@ find_alternatives(const struct node *n, const struct octet_set *gone)
             free(f.need);
             continue;
         }
-        struct pattern_literals *branch = better(f.need, copy_of(f.exact));
+        struct pattern_literals *branch = better(better(f.need, copy_of(f.exact)), f.edge);
         struct pattern_literals *both = exact && f.exact ? union_of(exact, f.exact) : NULL;
         free(exact);
         exact = both;
@@ -231,7 +258,7 @@ find_alternatives(const struct node *n, const struct octet_set *gone)
         free(need);
         need = NULL;
     }
-    return (struct found){ exact, need };
+    return (struct found){ exact, need, NULL };
 }
 
 static struct found
@@ -241,8 +268,10 @@ find_repeat(const struct node *n, const struct octet_set *gone)
     if (f.exact && f.exact->cnt == 0 && n->min == 0) {
         free(f.exact);
         free(f.need);
-        return (struct found){ empty_string(), NULL };
+        free(f.edge);
+        return (struct found){ empty_string(), NULL, NULL };
     }
+    free(f.edge);
     struct pattern_literals *all = NULL; /* the strings of min..max times, if they are few */
     if (f.exact && n->max != NODE_MANY && n->max <= 8) {
         struct pattern_literals *times = empty_string();
@@ -260,8 +289,10 @@ find_repeat(const struct node *n, const struct octet_set *gone)
     struct pattern_literals *need = n->min > 0 ? better(f.need, copy_of(f.exact)) : NULL;
     if (n->min == 0)
         free(f.need);
-    free(f.exact);
-    return (struct found){ all, need };
+    bool has_edge = !all && n->min > 0 && f.exact && !has_empty(f.exact);
+    if (!has_edge)
+        free(f.exact);
+    return (struct found){ all, need, has_edge ? f.exact : NULL };
 }
 
 static struct found
@@ -269,11 +300,11 @@ find(const struct node *n, const struct octet_set *gone)
 {
     switch (n->kind) {
     case NODE_SET:
-        return (struct found){ set_strings(n, gone), NULL };
+        return (struct found){ set_strings(n, gone), NULL, NULL };
     case NODE_RAW:
-        return (struct found){ n->is_octets ? NULL : empty_string(), NULL };
+        return (struct found){ n->is_octets ? NULL : empty_string(), NULL, NULL };
     case NODE_ASSERT:
-        return (struct found){ empty_string(), NULL };
+        return (struct found){ empty_string(), NULL, NULL };
     case NODE_SEQ:
         return find_sequence(n, gone);
     case NODE_ALT:
@@ -283,16 +314,28 @@ find(const struct node *n, const struct octet_set *gone)
     case NODE_REPEAT:
         return find_repeat(n, gone);
     }
-    return (struct found){ NULL, NULL };
+    return (struct found){ NULL, NULL, NULL };
+}
+
+/* X, when the expression is X{n,} with n > 1 and nothing else: each X has its literal. */
+static const struct node *
+repeated(const struct node *n)
+{
+    while ((n->kind == NODE_ALT || n->kind == NODE_SEQ || n->kind == NODE_GROUP) && n->cnt == 1)
+        n = n->children[0];
+    return n->kind == NODE_REPEAT && n->min > 1 ? n : NULL;
 }
 
 bool
 pattern_literals(const struct pattern *p, const struct octet_set *gone, struct pattern_literals *out)
 {
-    struct found f = find(p->root, gone);
-    struct pattern_literals *best = better(f.need, f.exact);
-    if (best)
+    const struct node *repeat = repeated(p->root);
+    struct found f = find(repeat ? repeat->children[0] : p->root, gone);
+    struct pattern_literals *best = better(better(f.need, f.exact), f.edge);
+    if (best) {
         *out = *best;
+        out->times = repeat ? repeat->min : 1;
+    }
     free(best);
     return best != NULL;
 }

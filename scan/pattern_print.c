@@ -1,7 +1,9 @@
-/* pattern_without(): the tree written out again, without what cannot match any more. */
+/* pattern_without() and pattern_loosened(): the tree written out again, without what cannot match any more, or without
+ * what makes it hard to match. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "scan/pattern_private.h"
 
@@ -11,6 +13,14 @@ struct printer {
     const struct octet_set *gone;
     bool is_changed;
     bool is_refused; /* what is left out would change the meaning of the rest */
+    bool is_loose;
+    int times; /* loosened: the greatest lower bound of a long repeat */
+};
+
+enum {
+    /* Loosened: a repeat of more octets' text than this, or of more times, has no upper bound. */
+    LOOSE_TEXT_MAX = 40,
+    LOOSE_TIMES_MAX = 30
 };
 
 static void
@@ -140,7 +150,12 @@ static bool
 print_enclosed(struct printer *pr, const struct node *n)
 {
     size_t back = pr->len;
-    put(pr, n->text, n->len);
+    if (pr->is_loose && n->kind == NODE_ASSERT)
+        return true;
+    if (pr->is_loose && n->len == 3 && n->text[2] == '>')
+        put(pr, "(?:", 3);
+    else
+        put(pr, n->text, n->len);
     if (print_node(pr, n->children[0])) {
         put(pr, ")", 1);
         return true;
@@ -152,12 +167,29 @@ print_enclosed(struct printer *pr, const struct node *n)
     return true;
 }
 
+/* R{5,9} as R{2,}, of a set R{0,2048} as R*: a superset. */
+static void
+put_loose_quantifier(struct printer *pr, const struct node *n, size_t text_len)
+{
+    char text[32];
+    bool is_long = text_len > LOOSE_TEXT_MAX ? n->min > 1 || n->max > 1 : n->min > LOOSE_TIMES_MAX || n->max > LOOSE_TIMES_MAX;
+    if (is_long)
+        put(pr, text, (size_t)snprintf(text, sizeof(text), "{%d,}", n->min < pr->times ? n->min : pr->times));
+    else if (n->len > 1 && n->text[n->len - 1] == '+')
+        put(pr, n->text, n->len - 1); /* possessive */
+    else
+        put(pr, n->text, n->len);
+}
+
 static bool
 print_repeat(struct printer *pr, const struct node *n)
 {
     size_t back = pr->len;
     if (print_node(pr, n->children[0])) {
-        put(pr, n->text, n->len);
+        if (pr->is_loose)
+            put_loose_quantifier(pr, n, pr->len - back);
+        else
+            put(pr, n->text, n->len);
         return true;
     }
     pr->len = back;
@@ -174,7 +206,10 @@ print_node(struct printer *pr, const struct node *n)
         return print_set(pr, n);
     case NODE_RAW:
         pr->is_refused = pr->is_refused || n->is_octets; /* back-references count the groups */
-        put(pr, n->text, n->len);
+        if (pr->is_loose && n->is_octets)
+            put(pr, "(?s:.*)", 7);
+        else if (!pr->is_loose || n->text[0] == '(' || !strncasecmp(n->text, "\\b", 2))
+            put(pr, n->text, n->len);
         return true;
     case NODE_SEQ:
         return print_sequence(pr, n);
@@ -205,4 +240,15 @@ pattern_without(const struct pattern *p, const struct octet_set *gone, char **ou
     else
         free(pr.text);
     return result;
+}
+
+char *
+pattern_loosened(const struct pattern *p, const struct octet_set *gone, int times)
+{
+    struct printer pr = { .gone = gone, .is_loose = true, .times = times };
+    put(&pr, "", 0);
+    if (print_node(&pr, p->root))
+        return pr.text;
+    free(pr.text);
+    return NULL;
 }

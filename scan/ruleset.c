@@ -160,13 +160,13 @@ load_threads(struct ruleset *rs, char *err, size_t err_size)
     for (unsigned i = 0; i < rs->threads_cnt; i++) {
         struct ruleset_thread *t = &rs->threads[i];
         t->candidates = calloc(rules, sizeof(*t->candidates));
-        t->is_candidate = calloc(rules, sizeof(*t->is_candidate));
+        t->triggers = calloc(rules, sizeof(*t->triggers));
         t->values = calloc(rules, sizeof(*t->values));
         t->todo = calloc((size_t)rs->plan.words_cnt + 1, sizeof(*t->todo));
         t->match_data = pcre2_match_data_create(1, NULL);
         t->match_context = pcre2_match_context_create(NULL);
         t->jit_stack = pcre2_jit_stack_create(32 * 1024, JIT_STACK_MAX, NULL);
-        if (!t->candidates || !t->is_candidate || !t->values || !t->todo || !t->match_data ||
+        if (!t->candidates || !t->triggers || !t->values || !t->todo || !t->match_data ||
             !t->match_context || !t->jit_stack)
             return fail(err, err_size, "out of memory");
         pcre2_set_match_limit(t->match_context, CONFIRM_STEPS_MAX);
@@ -260,7 +260,7 @@ ruleset_free(struct ruleset *rs)
         pcre2_match_context_free(t->match_context);
         pcre2_jit_stack_free(t->jit_stack);
         free(t->candidates);
-        free(t->is_candidate);
+        free(t->triggers);
         free(t->values);
         free(t->todo);
     }

@@ -31,7 +31,7 @@ struct ruleset_thread {
     pcre2_jit_stack *jit_stack;
     uint16_t *candidates; /* matchers of the unit being matched that wait for PCRE2 */
     uint32_t candidates_cnt;
-    uint8_t *is_candidate; /* by rule: it is in there */
+    uint8_t *triggers; /* by rule: its matches in the unit, 0: it is not in there */
     float *values;         /* by rule, while a message is judged */
     uint64_t *todo;        /* score_plan's bitmap, the same */
 };
