@@ -30,6 +30,7 @@ struct entry {
     enum image_units units;
     uint32_t size;
     uint32_t hash;
+    struct hs_expr_ext *ext; /* NULL, or where a match must end */
 };
 
 struct entries {
@@ -327,8 +328,11 @@ image_groups(struct builder *b)
         free((void *)sets[k].flags);
         free((void *)sets[k].exts);
     }
-    for (uint32_t i = 0; i < b->units_cnt; i++)
+    for (uint32_t i = 0; i < b->units_cnt; i++) {
+        for (uint32_t k = 0; k < es[i].cnt; k++)
+            free(es[i].list[k].ext);
         free(es[i].list);
+    }
     free(es);
     free(sets);
     free(gs.list);
