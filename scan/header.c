@@ -260,6 +260,14 @@ header_unfold(struct span value, uint8_t *out)
     while (i < end && octet_is_space(p[i]))
         i++;
     while (i < end) {
+        const uint8_t *lf = memchr(p + i, '\n', end - i);
+        size_t run = lf ? (size_t)(lf - p) - i : end - i;
+        run -= run > 0 && p[i + run - 1] == '\r' && lf;
+        memmove(out + n, p + i, run);
+        i += run;
+        n += run;
+        if (i == end)
+            break;
         if (p[i] == '\r' && i + 1 < end && p[i + 1] == '\n') {
             i++;
         } else if (p[i] == '\n') {

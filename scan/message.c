@@ -137,6 +137,7 @@ set_wants(struct message *m)
     m->wants.body = match_wants(m->rs, TARGET_BODY) || m->wants.uri;
     m->wants.rawbody = match_wants(m->rs, TARGET_RAWBODY) || m->wants.evals;
     m->wants.signatures = match_has_signatures(m->rs);
+    m->wants.header = match_wants(m->rs, TARGET_HEADER) || m->wants.evals;
     m->wants.hashes = signatures ? signature_table_hashes(signatures) : 0;
     m->wants.files = m->wants.hashes || m->wants.signatures || match_wants(m->rs, TARGET_ATTACHMENT);
 }

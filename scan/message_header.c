@@ -47,6 +47,13 @@ decode_value(struct pool *p, struct span name, struct span value, uint8_t *out, 
     return len;
 }
 
+/* Does anybody look at the value? Of a mail without header rules the Subject is text. */
+static bool
+is_decoded(const struct message *m, const struct header_field *f)
+{
+    return m->wants.header || (m->wants.body && header_name_is(f, "subject"));
+}
+
 /* Decodes every field into m->decoded, "Name: value\n" behind each other: the value of ALL. */
 static void
 index_fields(struct message *m)
@@ -64,7 +71,11 @@ index_fields(struct message *m)
         memcpy(out, f.name.ptr, f.name.len);
         memcpy(out + f.name.len, ": ", 2);
         size_t at = f.name.len + 2;
-        size_t len = decode_value(pool_of(m), f.name, f.value, out + at, room - at);
+        size_t len = 1;
+        if (is_decoded(m, &f))
+            len = decode_value(pool_of(m), f.name, f.value, out + at, room - at);
+        else
+            out[at] = '\n';
         if (!len) {
             message_event(m, EVENT_HEADER_CAP);
             return;
@@ -599,7 +610,7 @@ message_header(struct message *m)
 {
     index_fields(m);
     note_duplicates(m);
-    if (!m->rs)
+    if (!m->wants.header)
         return;
     read_relays(m);
     match_headers(m);

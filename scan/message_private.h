@@ -92,7 +92,7 @@ struct lane {
 
 /* What the rule set makes worth preparing. */
 struct wants {
-    bool body, rawbody, uri, evals;
+    bool header, body, rawbody, uri, evals;
     unsigned hashes; /* enum attachment_hash */
     bool signatures; /* patterns of octets, in any part */
     bool files;      /* any of these, or attachment rules */

@@ -250,7 +250,8 @@ add_line(struct relays *r, struct span line)
 void
 relays_init(struct relays *r)
 {
-    memset(r, 0, offsetof(struct relays, text));
+    /* Relays are set whole when they are added. */
+    memset(&r->cnt, 0, offsetof(struct relays, text) - offsetof(struct relays, cnt));
     r->is_trusting = true;
 }
 

@@ -109,7 +109,8 @@ score_evaluate(const struct ruleset *rs, unsigned thread_idx, const struct eval_
     j->rules_cnt = 0;
     float *values = rs->threads[thread_idx].values;
     uint64_t *todo = rs->threads[thread_idx].todo;
-    fill_values(rs, h, values, todo);
+    if (v->order_cnt > 0 || facts)
+        fill_values(rs, h, values, todo);
     if (facts)
         run_evals(rs, facts, h, values, todo);
     evaluate_code(rs, h, values, todo);

@@ -88,8 +88,14 @@ put_label_run(struct text_facts *f, const uint8_t *octets, size_t len)
     size_t room = STOCK_LABEL_MAX - f->label_raw_len, n = 0;
     uint8_t *to = f->label + f->label_raw_len;
 
-    for (; n < len && n < room && octets[n] != ':' && octets[n] != '\n'; n++)
-        to[n] = octets[n];
+    n = len < room ? len : room;
+    if (!n)
+        return 0;
+    const uint8_t *end = memchr(octets, '\n', n);
+    n = end ? (size_t)(end - octets) : n;
+    end = n ? memchr(octets, ':', n) : NULL;
+    n = end ? (size_t)(end - octets) : n;
+    memcpy(to, octets, n);
     if (n)
         f->label_len = f->label_raw_len += (uint32_t)n;
     return n;

@@ -39,13 +39,13 @@ static unsigned fake_streams_open, fake_headers_seen;
 static bool fake_fails;
 static bool fake_has_evals = true;
 static const struct header_target fake_targets[] = {
-    {"subject", HEADER_WHOLE},   {"subject", HEADER_RAW}, {"from", HEADER_WHOLE},
-    {"from", HEADER_ADDR},       {"from", HEADER_NAME},   {"received", HEADER_WHOLE},
-    {"all", HEADER_WHOLE},       {"all", HEADER_RAW},     {"tocc", HEADER_WHOLE},
-    {"envelopefrom", HEADER_WHOLE}, {"messageid", HEADER_WHOLE}, {"to", HEADER_ADDR}};
+    {"subject", HEADER_WHOLE, 0},   {"subject", HEADER_RAW, 0}, {"from", HEADER_WHOLE, 0},
+    {"from", HEADER_ADDR, 0},       {"from", HEADER_NAME, 0},   {"received", HEADER_WHOLE, 0},
+    {"all", HEADER_WHOLE, 0},       {"all", HEADER_RAW, 0},     {"tocc", HEADER_WHOLE, 0},
+    {"envelopefrom", HEADER_WHOLE, 0}, {"messageid", HEADER_WHOLE, 0}, {"to", HEADER_ADDR, 0}};
 enum { FAKE_TARGETS = sizeof(fake_targets) / sizeof(fake_targets[0]) };
-static const struct header_target fake_mime_targets[] = {{"content-type", HEADER_WHOLE},
-                                                         {"content-disposition", HEADER_RAW}};
+static const struct header_target fake_mime_targets[] = {{"content-type", HEADER_WHOLE, 0},
+                                                         {"content-disposition", HEADER_RAW, 0}};
 enum { FAKE_MIME_TARGETS = sizeof(fake_mime_targets) / sizeof(fake_mime_targets[0]) };
 static struct tape fake_header[FAKE_TARGETS];
 static bool fake_present[FAKE_TARGETS];
