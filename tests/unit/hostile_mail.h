@@ -236,7 +236,7 @@ header_mails()
 inline std::vector<mail>
 text_mails()
 {
-    const size_t big = 50u << 20;
+    const size_t big = 50u << 20, mid = 5u << 20;
     return {
         body("one-line", big, "text/plain", "a"),
         body("one-line-words", big, "text/plain", "ab cd. "),
@@ -287,6 +287,12 @@ text_mails()
         body("base64-junk", 5u << 20, "text/plain", "=!*A=", EVENT_BIT(EVENT_BASE64_JUNK), "base64"),
         body("base64-picture", 5u << 20, "image/gif", "AAAA\r\n", 0, "base64"),
         body("uuencode", 5u << 20, "text/plain", "begin 644 a\r\n#0V%T\r\n"),
+        body("lines", big, "text/plain", "a\r\n"),
+        body("lines-html", mid, "text/html", "a\r\n"),
+        body("binary-lines", big, "application/octet-stream", "a\r\n"),
+        body("base64-lines", big, "application/octet-stream", "YQ\r\n", 0, "base64"),
+        body("base64-lines-text", big, "text/plain", "Y\r\n", 0, "base64"),
+        body("delimiter-none", big, "multipart/mixed; boundary=b", "a\r\n", EVENT_BIT(EVENT_MIME_BOUNDARY)),
         body("binary", big, "application/octet-stream", "MZ\x90"),
     };
 }
