@@ -34,8 +34,10 @@ CAPTURES = {
     "cut": ["--segment", "1-50", "--reorder", ".1", "--loss", ".05"],
     "bdat": ["--bdat", "1", "--pipelining", "1"],
     "octets": ["--segment", "1"],
+    "client": ["--ipv6", ".5"],
 }
 OWN_ONLY = {"octets"}  # each octet is two frames
+TELLS_CLIENT = {"client"}  # [scan] client_relay, and scan --client
 
 # What the session machine says of octets (CRLF, NUL, lengths) a file has no session to say it of.
 SESSION_EVENTS = {"bare-lf", "bare-cr", "nul", "line-too-long", "smuggled-eod"}
@@ -124,30 +126,32 @@ def opinion(line):
             sorted(set(line["events"]) - SESSION_EVENTS))
 
 
-def scan(weirctl, rules, message):
+def scan(weirctl, rules, message, client=()):
     rcpts = [word for rcpt in message["rcpt"] for word in ("--rcpt-to", rcpt)]
     run = subprocess.run([weirctl, "scan", "--json", "--rules", rules, "--mail-from", message["mail_from"], *rcpts,
-                          message["file"]], capture_output=True, text=True, errors="replace", check=False)
+                          *client, message["file"]], capture_output=True, text=True, errors="replace", check=False)
     if run.returncode or len(run.stdout.splitlines()) != 1:
         return {"verdict": f"exit {run.returncode}: {run.stderr[-200:]}", "score": 0, "rules": [], "events": []}
     return json.loads(run.stdout)
 
 
-def inline(bench, name, folders, image, config):
-    """-> ([(message of the manifest, line of the data plane)], problem)"""
+def inline(bench, name, folders, image):
+    """-> ([(message of the manifest, line of the data plane, how to tell `weirctl scan` of the client)], problem)"""
+    config = bench.write("extra.cfg", CONFIG + ("[scan]\nclient_relay = on\n" if name in TELLS_CLIENT else ""))
     pcap, sessions = bench.generate(name, folders, ["--per-session", "1", *CAPTURES[name]])
     run = bench.replay(pcap, "--rules", image, "--json", "--config", config)
     if run.returncode:
         return [], f"exit {run.returncode}: {run.stderr[-500:]}"
     log = {flow(line): line for line in map(json.loads, run.stdout.splitlines())}
-    sent = [(message, log.get(flow(session))) for session in sessions for message in session["messages"]]
-    lost = [message["file"] for message, line in sent if line is None]
+    sent = [(message, log.get(flow(session)), ("--client", session["src"], "--helo", session["helo"]))
+            for session in sessions for message in session["messages"]]
+    lost = [message["file"] for message, line, _ in sent if line is None]
     return sent, f"{len(lost)} mails without a line, such as {lost[0]}" if lost else None
 
 
 def compare(sent, files):
     other = []
-    for message, line in sent:
+    for message, line, _ in sent:
         out, at = opinion(line), opinion(files[message["file"]])
         if out != at:
             differ = [f"{a} in the data plane, {b} of the file" for a, b in zip(out, at) if a != b]
@@ -161,7 +165,7 @@ def check_hits(files):
     with open(RULES, encoding="utf-8") as file:
         words = [line.split()[:2] for line in file if not line.startswith("#")]
     names = {line[1] for line in words if line and line[0] in kinds and not line[1].startswith("__")}
-    never = {"E_NEVER", "E_ALL_NOT"}
+    never = {"E_NEVER", "E_ALL_NOT", "E_CLIENT"}
     hit = {rule for line in files.values() for rule in line["rules"]}
     missing = names - never - hit
     check("same/every-rule-hits", missing and f"never hit: {sorted(missing)}" or never & hit and f"hit: {never & hit}")
@@ -190,22 +194,28 @@ def main():
         print(f"skip same: no weir-dataplane and weirctl in {build}")
         return 0
     with tempfile.TemporaryDirectory(prefix="weir-same-test.") as folder:
-        bench, files = Bench(folder, build), {}
+        bench, without = Bench(folder, build), {}
         own, others = gather(folder, args)
-        config = bench.write("extra.cfg", CONFIG)
         image, problem = compiled(weirctl, args.rules, bench.path("same.image"))
         if problem:
             check("same/rules", problem)
             return 1
         for name in CAPTURES:
-            sent, problem = inline(bench, name, [own] if name in OWN_ONLY else [own, others], image, config)
+            sent, problem = inline(bench, name, [own] if name in OWN_ONLY else [own, others], image)
             check(f"same/{name}-all-judged", problem)
             if problem:
                 continue
-            new = [message for message, _ in sent if message["file"] not in files]
+            files = {} if name in TELLS_CLIENT else without
+            new = [(message, client if name in TELLS_CLIENT else ()) for message, _, client in sent
+                   if message["file"] not in files]
             with ThreadPoolExecutor(os.cpu_count()) as pool:
-                files.update(zip((m["file"] for m in new), pool.map(lambda m: scan(weirctl, image, m), new)))
+                files.update(zip((message["file"] for message, _ in new),
+                                 pool.map(lambda one: scan(weirctl, image, *one), new)))
             check(f"same/{name}", compare(sent, files))
+            if args.rules == RULES and name in TELLS_CLIENT:
+                other = [file for file, line in files.items() if "E_CLIENT" not in line["rules"]]
+                check(f"same/{name}-is-first-relay", other and f"{len(other)} mails without E_CLIENT, such as {other[0]}")
+        files = without
         if args.rules == RULES:
             check_hits(files)
         print(f"# {len(files)} mails, {sum(len(line['rules']) for line in files.values())} hits")
