@@ -340,10 +340,12 @@ add_code(struct builder *b, const struct rule *r, uint32_t inner, bool is_negati
 
 /* What is needed to confirm or explain a match. */
 static void
-add_pattern(struct builder *b, const struct rule *r, struct image_rule *out)
+add_pattern(struct builder *b, const struct rule *r, const char *shared, struct image_rule *out)
 {
     char *text = NULL;
-    if (asprintf(&text, "%s%s%s", r->is_extended ? "(?x)" : "", r->text, r->is_extended ? "\n" : "") < 0)
+    if (shared)
+        text = image_must(strdup(shared));
+    else if (asprintf(&text, "%s%s%s", r->is_extended ? "(?x)" : "", r->text, r->is_extended ? "\n" : "") < 0)
         abort();
     out->pattern_off = add_string(b, text);
     out->pattern_flags = r->flags & (HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_MULTILINE);
@@ -380,7 +382,7 @@ build_rules(struct builder *b)
     for (uint32_t i = 0; i < b->candidates_cnt; i++) {
         const struct candidate *c = &b->candidates[i];
         struct image_rule *out = image_built_rule(b, c->matcher);
-        add_pattern(b, &l->rules[c->rule], out);
+        add_pattern(b, &l->rules[c->rule], c->shared, out);
         if (c->all.needs_confirm || (c->clean.is_used && c->clean.needs_confirm))
             out->flags |= IMAGE_RULE_CONFIRMED;
         int times = c->clean.is_used && c->clean.times < c->all.times ? c->clean.times : c->all.times;

@@ -9,6 +9,7 @@
 #include "scan/image_private.h"
 #include "scan/match.h"
 #include "scan/pattern.h"
+#include "scan/pattern_share.h"
 
 enum {
     /* What hits more of the built-in text's lines than this is no filter: PCRE2 looks at all of them. */
@@ -313,6 +314,14 @@ settle_candidate(struct builder *b, struct candidate *c)
     settle(&c->all, r);
     if (c->clean.is_used)
         settle(&c->clean, r);
+    /* Not for PCRE2 alone on every line: that would cost more than all other rules. */
+    bool is_cheap = c->clean.is_used ? c->clean.how != SEARCH_ALWAYS : c->all.how != SEARCH_ALWAYS;
+    if (!has_pcre2 && error == PCRE2_ERROR_PATTERN_TOO_LARGE && !r->is_extended && is_cheap) {
+        int shared_error;
+        size_t shared_off;
+        c->shared = pattern_share(variant(&c->all, VARIANT_OWN)->text);
+        has_pcre2 = c->shared && pcre2_takes(c->shared, r->flags, &shared_error, &shared_off);
+    }
     bool needs_pcre2 = c->all.needs_confirm || (c->clean.is_used && c->clean.needs_confirm);
     if (is_stream(r) && needs_pcre2) {
         if (variant(&c->all, VARIANT_OWN)->how == COMPILE_NOT && !has_pcre2)
@@ -350,6 +359,7 @@ image_patterns(struct builder *b)
             b->candidates[kept++] = out;
             continue;
         }
+        free(out.shared);
         plan_free(&out.all);
         plan_free(&out.clean);
     }
@@ -362,6 +372,7 @@ void
 image_patterns_free(struct builder *b)
 {
     for (uint32_t i = 0; i < b->candidates_cnt; i++) {
+        free(b->candidates[i].shared);
         plan_free(&b->candidates[i].all);
         plan_free(&b->candidates[i].clean);
     }

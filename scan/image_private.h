@@ -43,6 +43,7 @@ struct candidate {
     uint32_t rule;    /* index into list->rules */
     uint32_t matcher; /* index of the image: whose bit a match sets */
     bool has_clean;   /* `clean` differs from `all` */
+    char *shared;     /* what PCRE2 gets instead of a text that is too large for it (pattern_share.h), or NULL */
     struct search_plan all;
     struct search_plan clean;
 };
