@@ -427,16 +427,44 @@ match_headers(struct message *m)
     }
 }
 
+/* The fields of a part's header, read once for all targets. */
+enum { PART_FIELDS_MAX = 64 };
+
+struct part_fields {
+    const struct header *header;
+    unsigned cnt;
+    size_t rest_off; /* behind those that are kept: the others are read for each target */
+    struct header_field field[PART_FIELDS_MAX];
+    uint32_t hash[PART_FIELDS_MAX];
+};
+
+static void
+read_part_fields(struct part_fields *pf, const struct header *h)
+{
+    pf->header = h;
+    pf->rest_off = pf->cnt = 0;
+    while (pf->cnt < PART_FIELDS_MAX && header_field(h, &pf->rest_off, &pf->field[pf->cnt])) {
+        const struct span *name = &pf->field[pf->cnt].name;
+        pf->hash[pf->cnt++] = header_name_hash(name->ptr, name->len);
+    }
+}
+
 /* The last field of that name of a part's header, as SpamAssassin's get_header in scalar context. */
 static struct span
-mime_value(struct message *m, const struct header *h, const struct header_target *t, bool *is_present)
+mime_value(struct message *m, const struct part_fields *pf, const struct header_target *t, bool *is_present)
 {
     struct pool *p = pool_of(m);
     struct value v = {.out = p->value, .cap = sizeof(p->value)};
     bool is_all = !strcmp(t->name, "all");
+    uint32_t hash = t->hash ? t->hash : header_name_hash((const uint8_t *)t->name, strlen(t->name));
+    size_t off = pf->rest_off;
     struct header_field f;
 
-    for (size_t off = 0; header_field(h, &off, &f);) {
+    for (unsigned i = 0; i < pf->cnt || header_field(pf->header, &off, &f); i++) {
+        if (i < pf->cnt && !is_all && pf->hash[i] != hash)
+            continue;
+        if (i < pf->cnt)
+            f = pf->field[i];
         if (!is_all && !header_name_is(&f, t->name))
             continue;
         v.is_present = true;
@@ -462,10 +490,14 @@ message_mime_headers(struct message *m, const struct header *h)
 {
     uint32_t cnt = 0;
     const struct header_target *t = match_header_targets(m->rs, TARGET_MIMEHEADER, &cnt);
+    struct part_fields pf;
 
+    if (!cnt)
+        return;
+    read_part_fields(&pf, h);
     for (uint32_t i = 0; i < cnt; i++) {
         bool is_present = false;
-        struct span v = mime_value(m, h, &t[i], &is_present);
+        struct span v = mime_value(m, &pf, &t[i], &is_present);
         message_check(m, match_header(m->rs, m->sc->thread_idx, TARGET_MIMEHEADER, i, is_present, v.ptr, v.len,
                                       &m->hits));
     }

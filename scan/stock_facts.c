@@ -56,10 +56,17 @@ look_at_label(struct text_facts *f)
         if (c >= 'a' && c <= 'z')
             s[len++] = c;
     }
+    /* All endings end in a letter that is not optional: few have the label's. */
+    const char *likely[sizeof(endings) / sizeof(endings[0])];
+    size_t likely_cnt = 0;
+    for (size_t j = 0; len && j < sizeof(endings) / sizeof(endings[0]); j++) {
+        if ((uint8_t)endings[j][strlen(endings[j]) - 1] == s[len - 1])
+            likely[likely_cnt++] = endings[j];
+    }
     for (size_t i = 0; i < len; i++)
-        for (size_t j = 0; j < sizeof(endings) / sizeof(endings[0]); j++) {
-            bool is_whole = endings[j][0] == '^';
-            if ((!is_whole || i == 0) && ending_matches(endings[j] + is_whole, s + i, len - i)) {
+        for (size_t j = 0; j < likely_cnt; j++) {
+            bool is_whole = likely[j][0] == '^';
+            if ((!is_whole || i == 0) && ending_matches(likely[j] + is_whole, s + i, len - i)) {
                 note(f, s + i, len - i);
                 return;
             }
