@@ -323,13 +323,8 @@ parse_group(struct parser *ps)
     const char *from = ps->at;
     enum node_kind kind;
     bool is_negative, has_body;
-    if (looking_at(ps, "(?#")) {
-        const char *close = memchr(ps->at, ')', (size_t)(ps->end - ps->at));
-        if (!close)
-            return bad(ps);
-        ps->at = close + 1;
-        return new_node(ps, NODE_SEQ, ps->at);
-    }
+    if (looking_at(ps, "(?#"))
+        return bad(ps); /* a comment without its end: skip_comments takes the others */
     if (++ps->depth > PATTERN_DEPTH_MAX || !open_group(ps, &kind, &is_negative, &has_body))
         return bad(ps);
     struct node *n = new_node(ps, has_body ? kind : NODE_RAW, from);
@@ -464,14 +459,19 @@ parse_quantifiers(struct parser *ps, struct node *atom)
     return n;
 }
 
-/* /x: blanks and comments between atoms mean nothing. */
+/* Comments mean nothing, and with /x blanks: between atoms, and between an atom and its quantifier. */
 static void
-skip_extended(struct parser *ps)
+skip_comments(struct parser *ps)
 {
-    while (ps->is_extended && ps->at < ps->end) {
-        if (strchr(" \t\n\r\f\v", *ps->at)) {
+    while (ps->at < ps->end) {
+        const char *end = NULL;
+        if (ps->end - ps->at > 3 && !memcmp(ps->at, "(?#", 3))
+            end = memchr(ps->at, ')', (size_t)(ps->end - ps->at));
+        if (end) {
+            ps->at = end + 1;
+        } else if (ps->is_extended && strchr(" \t\n\r\f\v", *ps->at)) {
             ps->at++;
-        } else if (*ps->at == '#') {
+        } else if (ps->is_extended && *ps->at == '#') {
             while (ps->at < ps->end && *ps->at != '\n')
                 ps->at++;
         } else {
@@ -480,17 +480,29 @@ skip_extended(struct parser *ps)
     }
 }
 
+static bool
+is_quantifier(const struct parser *ps)
+{
+    struct parser copy = *ps;
+    int min, max;
+    return ps->at < ps->end && (strchr("*+?", *ps->at) || (*ps->at == '{' && parse_counts(&copy, &min, &max)));
+}
+
 static struct node *
 parse_sequence(struct parser *ps)
 {
     struct node *seq = new_node(ps, NODE_SEQ, ps->at);
     for (;;) {
-        skip_extended(ps);
+        skip_comments(ps);
         if (ps->at == ps->end || *ps->at == '|' || *ps->at == ')')
             return seq;
         struct node *atom = parse_atom(ps);
-        skip_extended(ps);
-        add_child(seq, parse_quantifiers(ps, atom));
+        skip_comments(ps);
+        struct node *n = parse_quantifiers(ps, atom);
+        add_child(seq, n);
+        skip_comments(ps);
+        if (n->kind == NODE_REPEAT && is_quantifier(ps))
+            add_child(seq, bad(ps)); /* a{2}{3}, or `a* +` with /x */
     }
 }
 

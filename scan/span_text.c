@@ -10,7 +10,7 @@
 bool
 span_starts_nocase_at(struct span s, size_t off, const char *prefix)
 {
-    return off <= s.len && span_starts_nocase((struct span){s.ptr + off, s.len - off}, prefix);
+    return off <= s.len && span_starts_nocase((struct span){off ? s.ptr + off : s.ptr, s.len - off}, prefix);
 }
 
 bool

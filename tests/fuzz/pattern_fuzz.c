@@ -105,7 +105,8 @@ static void
 alternatives(struct maker *m)
 {
     static const char *const quantifiers[] = { "", "", "", "", "", "*", "+", "?", "{2}", "{0}", "{1,2}", "{0,1}",
-                                               "*?", "+?", "??", "*+", "{2,}", "?+", "{,2}" };
+                                               "*?", "+?", "??", "*+", "{2,}", "?+", "{,2}", "{2}{3}", "(?#c)*", "* +",
+                                               "(?#c)" };
     for (unsigned i = choose(m, 3) + 1; i; i--) {
         for (unsigned k = choose(m, 4); k; k--) {
             atom(m);
