@@ -205,6 +205,7 @@ void
 file_begin(struct message *m, struct lane *l, const struct mime_part *p)
 {
     l->archive = NULL;
+    l->first_len = 0;
     for (unsigned i = 1; i <= ARCHIVE_DEPTH_MAX; i++)
         l->files[i].is_open = false;
     file_open(m, &l->files[0], l->is_text_file);
@@ -212,19 +213,40 @@ file_begin(struct message *m, struct lane *l, const struct mime_part *p)
         attachment_name(&l->files[0].what, (struct span){(const uint8_t *)p->name, p->name_len});
 }
 
-void
-file_octets(struct message *m, struct lane *l, struct span octets)
+static void
+feed_archive(struct message *m, struct lane *l, struct span octets)
 {
-    if (l->files[0].what.len == 0 && may_be_archive(&l->files[0].what, octets)) {
-        l->archive = archive_take(pool_of(m)->archives);
-        if (!l->archive)
-            message_event(m, EVENT_ARCHIVE_CAP);
-    }
-    file_feed(m, &l->files[0], octets);
-    if (l->archive) {
+    if (l->archive && octets.len) {
         archive_feed(l->archive, octets.ptr, octets.len);
         walk_archive(m, l);
     }
+}
+
+/* The first octets are known, or there are no more. */
+static void
+begin_archive(struct message *m, struct lane *l)
+{
+    struct span first = {l->first, l->first_len};
+
+    if (!may_be_archive(&l->files[0].what, first))
+        return;
+    l->archive = archive_take(pool_of(m)->archives);
+    if (!l->archive)
+        message_event(m, EVENT_ARCHIVE_CAP);
+    feed_archive(m, l, first);
+}
+
+void
+file_octets(struct message *m, struct lane *l, struct span octets)
+{
+    file_feed(m, &l->files[0], octets);
+    while (octets.len && l->first_len < ARCHIVE_MAGIC_LEN) {
+        l->first[l->first_len++] = *octets.ptr++;
+        octets.len--;
+        if (l->first_len == ARCHIVE_MAGIC_LEN)
+            begin_archive(m, l);
+    }
+    feed_archive(m, l, octets);
 }
 
 void
@@ -232,6 +254,8 @@ file_end(struct message *m, struct lane *l)
 {
     struct file *f = &l->files[0];
 
+    if (l->first_len && l->first_len < ARCHIVE_MAGIC_LEN)
+        begin_archive(m, l);
     if (l->archive)
         archive_over(m, l);
     file_close(m, f);

@@ -47,6 +47,9 @@ enum {
     /* Archives being walked in a thread: one a message that has one open. More: EVENT_ARCHIVE_CAP. */
     ARCHIVES_MAX = 16,
 
+    /* Octets that tell an archive; they may come one by one. */
+    ARCHIVE_MAGIC_LEN = 4,
+
     /* Values that evals ask for while one message is judged. */
     VALUES_LEN = 512 * 1024,
 
@@ -77,6 +80,8 @@ struct file {
  * open leaf of lane i. */
 struct lane {
     struct archive *archive;
+    uint8_t first[ARCHIVE_MAGIC_LEN]; /* of the part's octets, held until it is known whether they are an archive's */
+    uint8_t first_len;
     bool is_body, is_html, is_rawbody, is_message, is_file, is_picture;
     bool is_text_file; /* of is_file: a text, in which signatures and archives alone are looked for */
     bool is_preamble;        /* it is not known yet whether it is seen: it lies in the window */
