@@ -469,7 +469,7 @@ skip_comments(struct parser *ps)
             end = memchr(ps->at, ')', (size_t)(ps->end - ps->at));
         if (end) {
             ps->at = end + 1;
-        } else if (ps->is_extended && strchr(" \t\n\r\f\v", *ps->at)) {
+        } else if (ps->is_extended && strchr(" \t\n\r\f\v\x85", *ps->at)) { /* 0x85 is one to Perl */
             ps->at++;
         } else if (ps->is_extended && *ps->at == '#') {
             while (ps->at < ps->end && *ps->at != '\n')
