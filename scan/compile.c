@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -159,6 +160,20 @@ cache_write(const char *path, const void *octets, size_t len)
 #endif
 #endif
 
+/* A fork() that ends with its parent, however that ends. */
+static pid_t
+fork_child(void)
+{
+    pid_t parent = getpid();
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0)
+        abort();
+    if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent))
+        _exit(1);
+    return pid;
+}
+
 /* In the child: memory and processor time. SIGPROF ends it, counted in its own time, not in the machine's. */
 static void
 limit_child(const struct compile_options *o, unsigned ms)
@@ -298,12 +313,9 @@ static void
 start_share(struct share *share, size_t cnt, const struct compile_solo *solo, struct solo_record *records,
             const struct compile_options *o)
 {
-    fflush(NULL);
-    pid_t pid = fork();
+    pid_t pid = fork_child();
     if (pid == 0)
         run_share(share, cnt, solo, records, o);
-    if (pid < 0)
-        abort();
     share->pid = pid; /* the parent's alone: the child shares this memory, and its own 0 would come last */
 }
 
@@ -486,12 +498,9 @@ start_set(struct compile_set *s, struct set_job *job, const struct compile_optio
     job->fd = memfd_create("weir-compile", MFD_CLOEXEC);
     if (job->fd < 0)
         abort();
-    fflush(NULL);
-    job->pid = fork();
+    job->pid = fork_child();
     if (job->pid == 0)
         compile_set_child(s, job->fd, o);
-    if (job->pid < 0)
-        abort();
 }
 
 static void

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <hs/hs.h>
+#include <poll.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -159,6 +162,33 @@ TEST(Compile, ASetThatFailsSaysWhy)
     EXPECT_EQ(compile_one(o, "(x").substr(0, 7), "error: ");
     EXPECT_NE(compile_one(o, "(x").find("parenthesis"), std::string::npos);
     expect_no_child_left();
+}
+
+/* A parent that is killed tells nobody; its children hold the pipe as long as they live. */
+TEST(Compile, ChildrenEndWithTheirParent)
+{
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    pid_t parent = fork();
+    if (parent == 0) {
+        const char *const texts[] = { blow_up };
+        const unsigned flags[] = { 0 };
+        struct compile_set set = {};
+        compile_options o = {};
+        set.texts = texts;
+        set.flags = flags;
+        set.cnt = 1;
+        compile_sets(&set, 1, &o);
+        _exit(0);
+    }
+    ASSERT_GT(parent, 0);
+    close(ends[1]);
+    usleep(500 * 1000);
+    kill(parent, SIGKILL);
+    waitpid(parent, nullptr, 0);
+    struct pollfd p = { ends[0], POLLIN, 0 };
+    EXPECT_EQ(poll(&p, 1, 2000), 1) << "a child still compiles";
+    close(ends[0]);
 }
 
 TEST(Compile, MoreSetsThanChildren)
