@@ -83,13 +83,14 @@ pcre2_takes(const char *text, unsigned flags, int *error, size_t *off)
     return code != NULL;
 }
 
-/* Perl takes these and PCRE2 does not: `$?`, patterns that are too large. Not the operator's mistake. */
+/* Perl takes these and PCRE2 does not: `$?`, `[\w-.]`, one name for two groups, patterns that are too large. Not the operator's mistake. */
 static bool
 is_perls_own(int error)
 {
     return error == PCRE2_ERROR_QUANTIFIER_INVALID || error == PCRE2_ERROR_PATTERN_TOO_LARGE ||
            error == PCRE2_ERROR_PATTERN_TOO_COMPLICATED || error == PCRE2_ERROR_HEAP_FAILED ||
-           error == PCRE2_ERROR_LOOKBEHIND_NOT_FIXED_LENGTH;
+           error == PCRE2_ERROR_LOOKBEHIND_NOT_FIXED_LENGTH || error == PCRE2_ERROR_CLASS_INVALID_RANGE ||
+           error == PCRE2_ERROR_DUPLICATE_SUBPATTERN_NAME;
 }
 
 /* Neither engine takes the pattern. */

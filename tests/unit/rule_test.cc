@@ -109,6 +109,11 @@ TEST(Rule, WhatNeitherEngineTakesIsTurnedOff)
               "stream\n"
               "r.cf:4:6: warning: D never hits: it needs PCRE2 or counts its matches, which is not done over a "
               "stream\n");
+    EXPECT_EQ(diagnose("body A /[\\w-.]+b(?!c)/\nbody B /(?<n>a)|(?<n>b)/\nbody C /ok/\n"),
+              "r.cf:1:6: warning: A never hits: its regex can be compiled by neither Hyperscan nor PCRE2 (invalid range "
+              "in character class)\n"
+              "r.cf:2:6: warning: B never hits: its regex can be compiled by neither Hyperscan nor PCRE2 (two named "
+              "subpatterns have the same name (PCRE2_DUPNAMES not set))\n");
 }
 
 TEST(Rule, TheCaretStandsBelowTheOctet)
