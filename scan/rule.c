@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,19 +133,21 @@ read_open_file(struct rule_list *l, struct rule_reader *reader, const char *path
     return NULL;
 }
 
-/* NULL, or why it cannot be read. */
+/* NULL, or why it cannot be read. A pipe is read only where the operator names it: one that lies in a folder or is
+ * included may never end, nor even open. */
 static const char *
-read_path(struct rule_list *l, const struct rule_reader *includer, const char *path, int *result)
+read_path(struct rule_list *l, const struct rule_reader *includer, const char *path, bool is_named, int *result)
 {
     struct stat st;
-    FILE *f = fopen(path, "rbe");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | (is_named ? 0 : O_NONBLOCK));
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
     if (!f)
         return strerror(errno);
     const char *why = NULL;
     struct rule_reader reader = { .list = l, .includer = includer };
     if (fstat(fileno(f), &st)) {
         why = strerror(errno);
-    } else if (includer && !S_ISREG(st.st_mode)) {
+    } else if (!is_named && !S_ISREG(st.st_mode)) {
         why = "no file";
     } else {
         reader.device = st.st_dev;
@@ -161,10 +164,10 @@ read_path(struct rule_list *l, const struct rule_reader *includer, const char *p
 }
 
 static int
-read_file(struct rule_list *l, const char *path)
+read_file(struct rule_list *l, const char *path, bool is_named)
 {
     int result = 0;
-    const char *why = read_path(l, NULL, path, &result);
+    const char *why = read_path(l, NULL, path, is_named, &result);
     return why ? unreadable(l, path, why) : result;
 }
 
@@ -184,7 +187,7 @@ rule_list_include(struct rule_reader *reader, const struct rule_place *at, const
     else if (depth > RULE_INCLUDE_MAX || reader->list->files_cnt >= RULE_FILES_MAX)
         why = "too many files";
     else
-        why = read_path(reader->list, reader, full, &result);
+        why = read_path(reader->list, reader, full, false, &result);
     if (why)
         rule_list_say(reader->list, RULE_ERROR, at, 0, "%s cannot be read: %s", full, why);
     free(full);
@@ -217,7 +220,7 @@ read_folder(struct rule_list *l, const char *path)
         const char *slash = path[strlen(path) - 1] == '/' ? "" : "/";
         if (asprintf(&file, "%s%s%s", path, slash, entries[i]->d_name) < 0)
             abort();
-        if (read_file(l, file))
+        if (read_file(l, file, false))
             result = -1;
         free(file);
         free(entries[i]);
@@ -232,7 +235,7 @@ rule_list_read(struct rule_list *l, const char *path)
     struct stat st;
     if (stat(path, &st))
         return unreadable(l, path, strerror(errno));
-    int result = S_ISDIR(st.st_mode) ? read_folder(l, path) : read_file(l, path);
+    int result = S_ISDIR(st.st_mode) ? read_folder(l, path) : read_file(l, path, true);
     rule_list_finish(l);
     if (result == 0 && rule_list_cnt(l) == 0) {
         struct rule_place place = { .file = path };

@@ -365,6 +365,25 @@ large_set()
     return t;
 }
 
+/* A pipe without a writer does not even open. */
+TEST(RuleLanguage, APipeInAFolderIsNotWaitedFor)
+{
+    char dir[] = "/tmp/weir-rule-XXXXXX";
+    ASSERT_TRUE(mkdtemp(dir));
+    std::string d = dir;
+    ASSERT_EQ(mkfifo((d + "/b.cf").c_str(), 0600), 0);
+    std::ofstream(d + "/a.cf") << "include b.cf\nbody A /x/\n";
+    rule_list *l = rule_list_new();
+    EXPECT_EQ(rule_list_read(l, d.c_str()), -1);
+    std::string said = rule_list_diagnostics(l);
+    EXPECT_NE(said.find(d + "/a.cf:1:9: error: " + d + "/b.cf cannot be read: no file"), std::string::npos) << said;
+    EXPECT_NE(said.find(d + "/b.cf:0:0: error: cannot be read: no file"), std::string::npos) << said;
+    rule_list_free(l);
+    unlink((d + "/a.cf").c_str());
+    unlink((d + "/b.cf").c_str());
+    rmdir(dir);
+}
+
 TEST(RuleLanguage, ALargeSetIsReadWhole)
 {
     std::string text = large_set();
