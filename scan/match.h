@@ -23,7 +23,8 @@
  * matcher, block and stream; Vectorscan's issue 322 is the same code; tests/unit/overread_test.cc). What it reads there
  * changes no result, but must be readable: units have MATCH_SLACK such octets behind them; for streams match_feed sees
  * to it. Its other run times (core2 to AVX512) do not. Hyperscan's issue 457, a crash of hs_scan with AVX2 on short
- * inputs, could not be had by any such unit; its twin at Vectorscan (386) was a scratch shared by two threads.
+ * inputs, could not be had by any such unit; its twin at Vectorscan (386) was closed as no bug of the library, and its
+ * reporter suspected a scratch shared by two threads.
  *
  * Threads: each call uses the scratch of `thread_idx`; one thread per index. That is held by Hyperscan itself
  *          only where it notices: two threads in one scratch crash it.
