@@ -147,7 +147,8 @@ static size_t
 best_run(const char *text, struct groups *g, size_t *first)
 {
     size_t best = 0, best_cnt = 0, cnt;
-    qsort(g->list, g->cnt, sizeof(*g->list), by_octets);
+    if (g->cnt)
+        qsort(g->list, g->cnt, sizeof(*g->list), by_octets);
     for (size_t i = 0; i < g->cnt; i += cnt) {
         const struct group *a = &g->list[i];
         for (cnt = 1; i + cnt < g->cnt && a[cnt].hash == a->hash && a[cnt].len == a->len &&

@@ -12,6 +12,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct ruleset rules;
 static struct scanner sc;
 
+static void
+end(void)
+{
+    scanner_fini(&sc);
+}
+
 static struct judgement
 run(const uint8_t *data, size_t size, size_t step)
 {
@@ -42,6 +48,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (!sc.pool) {
         scanner_init(&sc, 0, 1);
+        atexit(end);
         sc.live = &rules;
     }
     size_t steps[] = {1, data[0] + 1u};

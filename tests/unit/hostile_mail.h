@@ -104,7 +104,7 @@ little(size_t v, unsigned len)
 {
     std::string to;
     for (unsigned i = 0; i < len; i++)
-        to += (char)(v >> 8 * i);
+        to += i < sizeof(v) ? (char)(v >> 8 * i) : '\0';
     return to;
 }
 
