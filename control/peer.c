@@ -83,7 +83,7 @@ receive_answer(int peer, struct link_answer *a, struct link_state *s)
     }
     if (s && h->type == LINK_STATE && h->body_len == sizeof(*s)) {
         *s = in.packet.body.s;
-        s->digest[sizeof(s->digest) - 1] = '\0';
+        s->live.digest[sizeof(s->live.digest) - 1] = '\0';
         return h->type;
     }
     return -1;

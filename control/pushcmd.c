@@ -183,9 +183,9 @@ static void
 status_json(const struct link_state *s)
 {
     cJSON *j = cJSON_CreateObject();
-    cJSON_AddNumberToObject(j, "generation", s->generation);
-    cJSON_AddStringToObject(j, "digest", s->digest);
-    cJSON_AddNumberToObject(j, "rules", s->rule_cnt);
+    cJSON_AddNumberToObject(j, "generation", s->live.generation);
+    cJSON_AddStringToObject(j, "digest", s->live.digest);
+    cJSON_AddNumberToObject(j, "rules", s->live.rule_cnt);
     cJSON_AddNumberToObject(j, "resident", s->resident);
     cJSON_AddNumberToObject(j, "workers", s->worker_cnt);
     cJSON_AddNumberToObject(j, "uptime_ms", (double)s->uptime_ms);
@@ -203,9 +203,9 @@ status_json(const struct link_state *s)
 static void
 status_text(const struct link_state *s)
 {
-    if (s->generation)
-        printf("generation   %" PRIu32 " (%" PRIu32 " rules, %.16s), %" PRIu32 " in memory\n", s->generation,
-               s->rule_cnt, s->digest, s->resident);
+    if (s->live.generation)
+        printf("generation   %" PRIu32 " (%" PRIu32 " rules, %.16s), %" PRIu32 " in memory\n", s->live.generation,
+               s->live.rule_cnt, s->live.digest, s->resident);
     else
         printf("generation   none: mail passes unjudged\n");
     printf("workers      %" PRIu32 ", up %" PRIu64 " s\n", s->worker_cnt, s->uptime_ms / 1000);

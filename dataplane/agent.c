@@ -350,9 +350,9 @@ on_status(struct agent *a, const struct peer *p, const struct link_header *h)
     for (unsigned i = 0; i < a->appliance->workers_cnt; i++)
         stats_add(&s, a->workers[i]);
     if (live) {
-        body.generation = ruleset_generation(live);
-        body.rule_cnt = ruleset_rule_cnt(live);
-        snprintf(body.digest, sizeof(body.digest), "%s", ruleset_digest(live));
+        body.live.generation = ruleset_generation(live);
+        body.live.rule_cnt = ruleset_rule_cnt(live);
+        snprintf(body.live.digest, sizeof(body.live.digest), "%s", ruleset_digest(live));
     }
     /* read at different instants: never less than none */
     if (s.counter[COUNTER_FLOWS] > s.counter[COUNTER_FLOWS_ENDED])

@@ -12,16 +12,16 @@ import struct
 import sys
 import time
 
-MAGIC, VERSION = 0x52494557, 1
+MAGIC, VERSION = 0x52494557, 2
 LOAD, ACK, NACK = 1, 3, 4
-HEADER, BODY, ANSWER = struct.Struct("=IHHII"), struct.Struct("=II"), struct.Struct("=II256s")
+HEADER, BODY, ANSWER = struct.Struct("=IHHII"), struct.Struct("=IIII"), struct.Struct("=II256s")
 
 
 def push(link, image, request):
     """-> (generation, swap_us) or the reason why not."""
     descriptor = os.open(image, os.O_RDONLY)
     try:
-        packet = HEADER.pack(MAGIC, VERSION, LOAD, BODY.size, request) + BODY.pack(0, 2000)
+        packet = HEADER.pack(MAGIC, VERSION, LOAD, BODY.size, request) + BODY.pack(0, 2000, 0, 0)
         link.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))])
     finally:
         os.close(descriptor)

@@ -136,7 +136,7 @@ protected:
     }
     static std::string load_packet(uint32_t generation = 0)
     {
-        link_load l = {generation, 100};
+        link_load l = {generation, 100, 0, 0};
         return packet(LINK_LOAD, std::string(reinterpret_cast<char *>(&l), sizeof(l)));
     }
     // Type of the answer, 0: the connection ended without one.
@@ -144,7 +144,7 @@ protected:
     {
         struct {
             link_header h;
-            char body[1024];
+            char body[4096];
         } in;
         ssize_t n = recv(fd, &in, sizeof(in), 0);
         if (n < static_cast<ssize_t>(sizeof(link_header)))
@@ -211,8 +211,8 @@ TEST_F(Link, LoadAndStatus)
     } in;
     ASSERT_EQ(recv(fd, &in, sizeof(in), 0), static_cast<ssize_t>(sizeof(in)));
     EXPECT_EQ(in.h.request, 77u);
-    EXPECT_EQ(in.s.generation, 41u);
-    EXPECT_EQ(in.s.rule_cnt, 2u);
+    EXPECT_EQ(in.s.live.generation, 41u);
+    EXPECT_EQ(in.s.live.rule_cnt, 2u);
     EXPECT_EQ(in.s.resident, 1u);
     EXPECT_EQ(in.s.flows, 3u);
     close(img);

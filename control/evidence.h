@@ -1,0 +1,93 @@
+/* evidence: whether a rule set does harm, told from counts alone.
+ *
+ * For each stratum s (all mail, sender's suffix, ...) the null hypothesis is "the chance that the new set newly rejects
+ * mail that the old one accepts is at most rho". With n units of which k were bad the evidence against it is
+ *
+ *     E(n,k) = sum_j pi_j (q_j/rho)^k ((1-q_j)/(1-rho))^(n-k),  q_j > rho from {2,5,20,50}*rho and {.1,.2,.4,.6,.8,.95},
+ *
+ * equal pi: a non-negative supermartingale that starts at 1 (mixture SPRT, a betting e-process), so by Ville's
+ * inequality it ever reaches 1/alpha with a chance of at most alpha, however often one looks. Strata share one
+ * budget: M = sum_s w_s E_s with sum_s w_s <= 1; what no stratum has taken yet counts as 1 (cash). M >= 1/alpha: the
+ * set goes back. A stratum with E_s >= 1/(alpha w_s) says where. All in natural logarithms: counts of 1e9 are fine.
+ *
+ * Weights: ALL .20, sender suffix .25, recipient suffix .15, recipient domain .15, changed rule .15, novel .10. The j-th
+ * stratum of a kind in order of appearance gets the kind's weight times 6/(pi^2 j^2): it is given before its first
+ * outcome is known. Strata known beforehand (evidence_know: those of the former generation, largest first) take
+ * the places 1..m of their kind; then strata nobody knew share the novel weight. Mirror and error families are tests of
+ * their own, each with alpha.
+ *
+ * Owns:    evidence: the known names. Threads: none kept. Fails: evidence_new (NULL).
+ * Source:  ROLLOUT in the design; Ville 1939; Wald's SPRT as a mixture. */
+#ifndef WEIR_CONTROL_EVIDENCE_H
+#define WEIR_CONTROL_EVIDENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/link.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct evidence_settings {
+    double alpha;       /* 1e-6 */
+    double rho_all;     /* 0.005 */
+    double rho_stratum; /* 0.01: suffixes, domains, rules */
+    double rho_mirror;  /* 0.2 */
+    double rho_error;   /* 1e-4 */
+    double trip_log_e;  /* of the data plane's tables: ln(1e10) */
+};
+
+extern const struct evidence_settings evidence_settings_default;
+
+/* ln E(n,k). 0 <= k <= n, 0 < rho < 1. */
+double evidence_log_e(uint64_t n, uint64_t k, double rho);
+
+/* The least k at which ln E(n,k) >= log_threshold; n + 1: none. */
+uint64_t evidence_k_min(uint64_t n, double rho, double log_threshold);
+
+/* The data plane's table of that (link.h). */
+void evidence_trip_table(double rho, double log_threshold, struct link_trip_table *t);
+
+struct evidence;
+
+struct evidence *evidence_new(const struct evidence_settings *s);
+void evidence_free(struct evidence *e);
+
+/* Before the first reading. Strata of the former generation, the largest first. */
+void evidence_know(struct evidence *e, enum link_kind kind, const char *name);
+
+/* rho of a stratum, raised: what the operator declared, or three times what replay showed. The larger one stands.
+ * Kind ALL: name "". */
+void evidence_declare(struct evidence *e, enum link_kind kind, const char *name, double rho);
+
+struct evidence_stratum {
+    enum link_kind kind;
+    char name[LINK_NAME_MAX];
+    uint64_t n, k;
+    double log_e, rho;
+    bool is_localised; /* E_s >= 1/(alpha w_s) */
+};
+
+enum { EVIDENCE_WORST_MAX = 16 };
+
+struct evidence_reading {
+    double log_m, log_mirror, log_error;
+    bool trips;
+    enum link_kind family; /* which tripped: ALL (the reject family), MIRROR or ERROR */
+    uint64_t n, k;         /* of ALL */
+    uint32_t strata_cnt;
+    uint32_t worst_cnt; /* by log_e, downwards */
+    struct evidence_stratum worst[EVIDENCE_WORST_MAX];
+};
+
+/* Reads the counts as they stand; *t is the data plane's page and may be written meanwhile (a hostile one, too).
+ * False: it is being reset; nothing was read. */
+bool evidence_read(struct evidence *e, const struct link_evidence *t, struct evidence_reading *r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
