@@ -13,8 +13,18 @@
  * Weights: ALL .20, sender suffix .25, recipient suffix .15, recipient domain .15, changed rule .15, novel .10. The j-th
  * stratum of a kind in order of appearance gets the kind's weight times 6/(pi^2 j^2): it is given before its first
  * outcome is known. Strata known beforehand (evidence_know: those of the former generation, largest first) take
- * the places 1..m of their kind; then strata nobody knew share the novel weight. Mirror and error families are tests of
- * their own, each with alpha.
+ * the places 1..m of their kind; then strata nobody knew share the novel weight. A rule becomes a stratum because it
+ * did harm once: that unit chose it and is no evidence against it.
+ *
+ * alpha is for everything that can make one generation go back, over its whole life, whether the controller or
+ * the data plane finds out. It is spent thus (a plain sum, so nothing is assumed of how they depend on each other):
+ *
+ *     half before LIVE, half in LIVE; of either
+ *         .40  M                .05  the data plane's table for ALL, .05 for MIRROR, .05 for ERROR
+ *         .10  MIRROR           .25  its table for strata: 1/LINK_STRATA_MAX of that for each
+ *         .10  ERROR
+ *     In LIVE counts begin anew with each window. The controller gives the j-th window 6/(pi^2 j^2) of LIVE's half;
+ *     the data plane, whose tables are sent once, each window the same part, enough for a year of them.
  *
  * Owns:    evidence: the known names. Threads: none kept. Fails: evidence_new (NULL).
  * Source:  ROLLOUT in the design; Ville 1939; Wald's SPRT as a mixture. */
@@ -32,12 +42,11 @@ extern "C" {
 #endif
 
 struct evidence_settings {
-    double alpha;       /* 1e-6 */
+    double alpha;       /* 1e-6: chance that a good generation ever goes back */
     double rho_all;     /* 0.005 */
     double rho_stratum; /* 0.01: suffixes, domains, rules */
     double rho_mirror;  /* 0.2 */
     double rho_error;   /* 1e-4 */
-    double trip_log_e;  /* of the data plane's tables: ln(1e10) */
 };
 
 extern const struct evidence_settings evidence_settings_default;
@@ -48,7 +57,7 @@ double evidence_log_e(uint64_t n, uint64_t k, double rho);
 /* The least k at which ln E(n,k) >= log_threshold; n + 1: none. */
 uint64_t evidence_k_min(uint64_t n, double rho, double log_threshold);
 
-/* The data plane's table of that (link.h). */
+/* The data plane's table of that (link.h). rho >= 1 or a NaN: one that never trips. */
 void evidence_trip_table(double rho, double log_threshold, struct link_trip_table *t);
 
 struct evidence;
@@ -63,18 +72,24 @@ void evidence_know(struct evidence *e, enum link_kind kind, const char *name);
  * Kind ALL: name "". */
 void evidence_declare(struct evidence *e, enum link_kind kind, const char *name, double rho);
 
+/* What of this the data plane needs: fills the trip tables, exempt_cnt and exempt of `to`, nothing else. window_ms as
+ * there; 0 before LIVE. Strata with a raised rho are exempt; when they are more than LINK_EXEMPT_MAX, the largest
+ * rho are, and the table for strata is made for the largest of the others. */
+void evidence_stage(const struct evidence *e, uint32_t window_ms, struct link_stage *to);
+
 struct evidence_stratum {
     enum link_kind kind;
     char name[LINK_NAME_MAX];
     uint64_t n, k;
     double log_e, rho;
-    bool is_localised; /* E_s >= 1/(alpha w_s) */
+    bool is_localised; /* E_s >= 1/(alpha w_s), with M's share of alpha */
 };
 
 enum { EVIDENCE_WORST_MAX = 16 };
 
 struct evidence_reading {
     double log_m, log_mirror, log_error;
+    double limit_m, limit_mirror, limit_error; /* each trips at its limit: -ln of its share of alpha */
     bool trips;
     enum link_kind family; /* which tripped: ALL (the reject family), MIRROR or ERROR */
     uint64_t n, k;         /* of ALL */

@@ -1,8 +1,9 @@
 /* settings: what weir-control takes from appliance.cfg: [control], [control.rollout], [control.preflight], and of the
- * data plane's part [link] socket, [verdict] and [rules]. The other sections are the data plane's and not looked at.
+ * data plane's part [link] socket and the thresholds of [verdict]. The rest of it is not looked at here.
  *
- * Unknown keys of [control*], keys given twice and values out of range are errors with file and line, all of them told.
- * Every key has a default for production; each is documented in appliance.cfg. A demonstration sets dwell times of seconds.
+ * An INI file (libinih). Unknown sections [control*], unknown keys of [control*], keys given twice and values out
+ * of range are errors with file and line, all of them told. Every key has a default for production; each is documented
+ * in appliance.cfg. A demonstration sets dwell times of seconds. Values are one line of up to 198 octets.
  *
  * Threads: none kept. Fails: settings_read (-1, reasons in `errors`). */
 #ifndef WEIR_CONTROL_SETTINGS_H
@@ -45,17 +46,21 @@ struct settings {
     uint32_t defer_max, defer_tries; /* 50000, 2 */
     uint32_t slow_permille;        /* 3000 */
     uint32_t units_proven;         /* 20 */
-    uint32_t reject_permille;      /* guard: newly rejected of all paired units; 0: off */
+    uint32_t reject_permille;      /* 100. Guard: newly rejected of all paired units, declared or not; 0: off */
     struct evidence_settings evidence; /* alpha, rho_all, rho_stratum, rho_mirror, rho_error */
 
     struct preflight_settings preflight;
 
     /* of the data plane's part */
-    char link_socket[108];
+    char link_socket[108]; /* "": the data plane opens none, and there is nobody to talk to */
     struct thresholds thresholds;
 };
 
+/* Reads the file at `path`; *s is filled in any case, with defaults for what was not right. */
 int settings_read(struct settings *s, const char *path, FILE *errors);
+
+/* The same from an open file; `name` stands for it in errors. */
+int settings_read_stream(struct settings *s, const char *name, FILE *from, FILE *errors);
 
 /* The effective settings as a file that reads back the same. */
 void settings_print(const struct settings *s, FILE *to);
