@@ -13,7 +13,7 @@
 
 #include "control/journal_private.h"
 
-enum { TIME_MAX = 32, OPEN_AGAIN = 8, MODE = 0640 };
+enum { TIME_MAX = 64, OPEN_AGAIN = 8, MODE = 0640 };
 
 struct journal {
     int fd;
@@ -23,7 +23,7 @@ struct journal {
     char hash[JOURNAL_HASH_LEN + 1];
     bool is_dirty;  /* there may be octets behind `size`: nothing is appended before they are gone */
     uint64_t torn;  /* octets moved aside at opening; journaled before anything else */
-    char trouble[JOURNAL_PATH_MAX + 256];
+    char trouble[2 * JOURNAL_PATH_MAX + 256];
     struct journal_io io;
 };
 
@@ -40,7 +40,7 @@ print_time(char *text, size_t size)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &t);
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &t);
-    snprintf(text, size, "%s.%03ldZ", date, now.tv_nsec / 1000000);
+    snprintf(text, size, "%s.%03uZ", date, (unsigned)(now.tv_nsec / 1000000) % 1000);
 }
 
 /* Octets of the UTF-8 sequence at s, 0: it is none (RFC 3629: shortest form, no surrogates, up to U+10FFFF). */
@@ -116,7 +116,7 @@ move_members(cJSON *from, cJSON *to)
 static char *
 print_record(const struct journal *j, const char *event, uint32_t generation, cJSON *fields, int *result)
 {
-    char time_text[TIME_MAX + 8];
+    char time_text[TIME_MAX + 16];
     print_time(time_text, sizeof(time_text));
     cJSON *record = cJSON_CreateObject();
     bool is_whole = cJSON_AddNumberToObject(record, "seq", (double)(j->seq + 1)) &&
@@ -380,7 +380,7 @@ name_broken(const struct journal *j, char *name, size_t name_size, char *err, si
 static int
 begin_anew(struct journal *j, const struct journal_end *end, char *err, size_t err_size)
 {
-    char name[JOURNAL_NAME_MAX];
+    char name[JOURNAL_PATH_MAX + 32];
     char old_path[JOURNAL_PATH_MAX];
     if (name_broken(j, name, sizeof(name), err, err_size) != 0)
         return -1;

@@ -67,7 +67,8 @@ int64_t journal_read(const char *path, journal_fn *fn, void *owner, uint64_t *br
                      size_t err_size);
 
 /* The whole history: of a file that begins with "journal-broken" the good part of the file it names first, and so on
- * back (JOURNAL_BROKEN_MAX files at most), then the file itself. seq ascends throughout. Returns as journal_read. */
+ * back (JOURNAL_BROKEN_MAX files at most), then the file itself, as far as it is good. seq ascends throughout. Returns
+ * how many records there were, -1: the file cannot be read. */
 int64_t journal_replay(const char *path, journal_fn *fn, void *owner, char *err, size_t err_size);
 
 /* How it writes: the system's own; a test gives others, to fail or be slow. All are set. */

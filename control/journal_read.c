@@ -238,42 +238,81 @@ journal_read(const char *path, journal_fn *fn, void *owner, uint64_t *broken_lin
 
 /* ---- the whole history ---- */
 
+struct history {
+    char (*paths)[JOURNAL_PATH_MAX]; /* the newest file first */
+    uint64_t *firsts;                /* seq of the first record of each */
+    size_t cnt;
+    char name[JOURNAL_NAME_MAX]; /* of the file before, or "" */
+    uint64_t first;
+    uint64_t below; /* records of an older file end before the newer one's first */
+    journal_fn *fn;
+    void *owner;
+    int64_t passed;
+    bool is_enough;
+};
+
 static int
 take_first(void *owner, const cJSON *record)
 {
-    char *name = owner;
+    struct history *h = owner;
     const char *file = text_of(record, "file");
+    h->first = (uint64_t)cJSON_GetObjectItemCaseSensitive(record, "seq")->valuedouble;
     if (!strcmp(text_of(record, "event"), JOURNAL_EVENT_BROKEN) && file && !strchr(file, '/'))
-        snprintf(name, JOURNAL_NAME_MAX, "%s", file);
+        snprintf(h->name, sizeof(h->name), "%s", file);
     return 1;
+}
+
+static int
+pass_on(void *owner, const cJSON *record)
+{
+    struct history *h = owner;
+    if (cJSON_GetObjectItemCaseSensitive(record, "seq")->valuedouble >= (double)h->below)
+        return 1;
+    h->passed++;
+    h->is_enough = h->fn && h->fn(h->owner, record) != 0;
+    return h->is_enough;
+}
+
+/* From the newest file back by the names, as long as the numbers descend: a circle ends. -1: there is none. */
+static int
+find_files(struct history *h, const char *path, char *err, size_t err_size)
+{
+    const char *slash = strrchr(path, '/');
+    int folder_len = slash ? (int)(slash + 1 - path) : 0;
+    uint64_t broken_line;
+    int is_torn;
+    snprintf(h->paths[0], JOURNAL_PATH_MAX, "%s", path);
+    while (h->cnt <= JOURNAL_BROKEN_MAX) {
+        char why[256];
+        *h->name = '\0';
+        h->first = UINT64_MAX;
+        int64_t n = journal_read(h->paths[h->cnt], take_first, h, &broken_line, &is_torn, why, sizeof(why));
+        if (n < 0 && h->cnt == 0)
+            return snprintf(err, err_size, "%s", why), -1;
+        if (n < 0 || (h->cnt && h->first >= h->firsts[h->cnt - 1]))
+            break;
+        h->firsts[h->cnt++] = h->first;
+        if (!*h->name || h->cnt > JOURNAL_BROKEN_MAX)
+            break;
+        snprintf(h->paths[h->cnt], JOURNAL_PATH_MAX, "%.*s%s", folder_len, path, h->name);
+    }
+    return 0;
 }
 
 int64_t
 journal_replay(const char *path, journal_fn *fn, void *owner, char *err, size_t err_size)
 {
-    /* From the newest file back by the names, then forward. A circle ends at the cap. */
-    char (*paths)[JOURNAL_PATH_MAX] = calloc(JOURNAL_BROKEN_MAX + 1, JOURNAL_PATH_MAX);
-    int64_t sum = -1;
-    size_t cnt = 0;
-    uint64_t broken_line;
-    int is_torn;
-    if (!paths)
-        return snprintf(err, err_size, "no memory"), -1;
-    const char *slash = strrchr(path, '/');
-    int folder_len = slash ? (int)(slash + 1 - path) : 0;
-    for (snprintf(paths[0], JOURNAL_PATH_MAX, "%s", path); cnt <= JOURNAL_BROKEN_MAX;) {
-        char name[JOURNAL_NAME_MAX] = "";
-        if (journal_read(paths[cnt], take_first, name, &broken_line, &is_torn, err, err_size) < 0)
-            break;
-        cnt++;
-        if (!*name || cnt > JOURNAL_BROKEN_MAX)
-            break;
-        snprintf(paths[cnt], JOURNAL_PATH_MAX, "%.*s%s", folder_len, path, name);
+    struct history h = {.fn = fn, .owner = owner, .paths = calloc(JOURNAL_BROKEN_MAX + 2, JOURNAL_PATH_MAX),
+                        .firsts = calloc(JOURNAL_BROKEN_MAX + 2, sizeof(*h.firsts))};
+    snprintf(err, err_size, "%s", h.paths && h.firsts ? "" : "no memory");
+    int result = h.paths && h.firsts ? find_files(&h, path, err, err_size) : -1;
+    for (size_t i = h.cnt; i-- > 0 && result == 0 && !h.is_enough;) {
+        uint64_t broken_line;
+        int is_torn;
+        h.below = i ? h.firsts[i - 1] : UINT64_MAX;
+        journal_read(h.paths[i], pass_on, &h, &broken_line, &is_torn, err, err_size);
     }
-    for (size_t i = cnt; i-- > 0;) {
-        int64_t n = journal_read(paths[i], fn, owner, &broken_line, &is_torn, err, err_size);
-        sum = n < 0 ? sum : (sum < 0 ? 0 : sum) + n;
-    }
-    free(paths);
-    return sum;
+    free(h.paths);
+    free(h.firsts);
+    return result ? -1 : h.passed;
 }

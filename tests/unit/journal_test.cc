@@ -454,7 +454,7 @@ protected:
 TEST_F(JournalFaultTest, FullDiskAtEveryOctet)
 {
     for (int why : {ENOSPC, EIO, EDQUOT, 0}) {
-        for (size_t room = 0; room < 190; room += 3) {
+        for (size_t room = 0; room < 175; room += 3) {
             fault = {};
             fault.whole = room;
             fault.write_errno = why;
