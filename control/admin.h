@@ -7,13 +7,70 @@
  *     control -> {"ok":true,"generation":7,"state":"LIVE",...}                          exactly one, then it closes
  *                {"ok":false,"error":"generation 6 is in CANARY: wait, hold or quarantine it","code":1}
  *
- * code is what weirctl exits with (verbs.h). Requests:
+ * code is what weirctl exits with (verbs.h); without it 1.
  *
- *   status | gen-list | gen-show N | journal-tail N | journal-verify | report N       for readers
- *   push PATH [stage] [force: preflight, shadow, probation] [expect] [wait]           for pushers, as all below
- *   hold N | resume N | promote N | rollback [to N] | quarantine N | release N | prove [N]
- *   affected N | trace ID                                                              for readers
- *   announce add TEXT expires_s [components] | announce end ID | announce list
+ * Requests, by their "verb" and other members (in brackets: may be left out):
+ *
+ *   for readers
+ *     status
+ *     gen-list       [limit]                          newest first; 20
+ *     gen-show       generation
+ *     report         generation                       the whole report of its pre-flight
+ *     affected       generation [limit] [verdict]     messages listed at most; 100
+ *     trace          id                               Message-ID, queue words, or ADDRESS:PORT of the client
+ *     journal-tail   [n]                              20
+ *     journal-verify
+ *     announce-list
+ *   for pushers
+ *     push           path [stage] [force: a list of "preflight", "shadow", "probation"] [expect] [comment] [wait]
+ *                    stage: go no further by itself than SHADOW, CANARY or PROBATION: held there until `promote`.
+ *                    expect: a list of {"kind","name","rate"}: new rejects that are meant to be (evidence_declare)
+ *     hold resume promote quarantine release          generation [comment]
+ *     rollback       [to] [comment]                   to: an earlier generation; the previous one
+ *     prove          [generation]                     the live one; progress as in push
+ *     announce-add   text expires_s [impact] [components]   impact: none, minor, major, critical
+ *     announce-end   id [text]
+ *
+ * Answers to ok requests, besides "ok". Members without a value are left out, unless `or null` stands there. Times are
+ * as in the journal ("2026-01-31T23:59:59.125Z"), durations end in _ms or _us, log_* are natural logarithms.
+ *
+ *   ROLE      generation, state, since (of that state), digest, rules (how many), by (who pushed), path, comment,
+ *             role ("live", "candidate", "previous"; none: left out), held_from, text (why it is so, in words)
+ *   STRATUM   kind (link kind: "all", "sender-suffix", "rcpt-suffix", "rcpt-domain", "rule", "mirror", "error"),
+ *             name, n, k, log_e, rho, localised, proven
+ *   EVIDENCE  a, b (generations), window, n, k (of all), log_m, log_mirror, log_error, log_trip (where it goes back),
+ *             strata_cnt, repeats, strata: [STRATUM...] worst first
+ *   TRIP      time, generation, back_to, reason ("operator", "evidence", "lease", "deferrals", "slow", "crashes"),
+ *             kind, name, n, k, text, by_data_plane, last_worker_us
+ *   NEED      what ("time", "messages", "strata"), have, need: what a stage still wants; time in ms
+ *   NOTICE    id, text, impact, status, by, since, expires, components
+ *
+ *   status          live, candidate, previous: ROLE or null
+ *                   needs: [NEED...], left_ms (a guess; of the candidate's stage), next (the stage after)
+ *                   evidence: EVIDENCE or null
+ *                   trip: TRIP or null          the last one
+ *                   dataplane: reachable, error, uptime_ms, workers, flows, resident, persisted, stage, share_ppm,
+ *                              lease_left_ms, messages {verdict: n}, rx_frames, tx_frames, dropped_frames,
+ *                              blind_sessions, paired, shed, disagreed, deferred, retried, defer_used
+ *                   journal: ok, seq, time, hash, error
+ *                   index: ok, records, error
+ *                   indicator (Statuspage: none, minor, major, critical), announcements: [NOTICE...]
+ *                   pid, uptime_ms
+ *   gen-list        generations: [ROLE...], left_off (how many more there are)
+ *   gen-show        ROLE's, and: force: [..], stage (asked for), expect, image_octets,
+ *                   history: [{time, from, state, by, text}...], report: {ok, seconds, checks: [{name, ok, text,
+ *                   seconds}...]} or null, evidence: EVIDENCE or null (the last that was read), trip: TRIP or null
+ *   report          report
+ *   push            generation, state (where it is when the answer is given), text; report when pre-flight refused it
+ *                   (then ok is false). Without wait the answer comes when the push is in the journal (DRAFT)
+ *   progress        progress (a state), generation, text; n, k, log_m; needs, left_ms
+ *   hold ... prove  generation, state, text; rollback: from, last_worker_us; prove: report, evidence, seconds
+ *   affected        generation, since, until, refused, deferred, delivered_later, domains: [{domain, refused,
+ *                   deferred}...] most first, messages: [record as in dataplane/record.h, and id...], left_off
+ *   trace           messages: [record, id, text (what became of it, in words)...]
+ *   journal-tail    records: [journal lines as objects...]
+ *   journal-verify  records, broken_line, torn, hash; not ok (with error) when the chain is broken
+ *   announce-list   announcements: [NOTICE...], incidents: as in status.json; announce-add, announce-end: id
  *
  * Who: SO_PEERCRED. root and the process's own user may do all; members of [control] read_group may read, of
  * push_group read and push. Others are told so and the connection closes.
