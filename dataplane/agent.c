@@ -213,7 +213,8 @@ agent_load(struct agent *a, const void *image, size_t len, uint32_t *generation,
     uint64_t start = worker_clock_ms();
     wait_ms = wait_ms < AGENT_WAIT_MAX_MS ? wait_ms : AGENT_WAIT_MAX_MS;
     uint64_t tsc = rte_rdtsc();
-    while (swap_publish(swap, rs, 0) != 0) {
+    const struct swap_roles roles = {.live = rs};
+    while (swap_publish(swap, &roles) != 0) {
         if (worker_clock_ms() - start >= wait_ms) {
             ruleset_free(rs);
             snprintf(err, err_size, "%d rule sets are still in use by messages in transit", SWAP_RESIDENT_MAX);

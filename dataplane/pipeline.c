@@ -9,6 +9,7 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/memory.h"
+#include "dataplane/plan.h"
 #include "dataplane/refuse.h"
 #include "dataplane/tcp.h"
 
@@ -285,6 +286,14 @@ chained_in(struct pipeline *pl, struct rte_mbuf *m, unsigned pair, unsigned side
         pl->counter[COUNTER_BAD_FRAMES]++;
         carrier_drop(pl, &c);
     }
+}
+
+void
+pipeline_plan(struct pipeline *pl, struct swap *swap, const struct plan *plan)
+{
+    pl->swap = swap;
+    pl->plan = plan;
+    pl->scanner.live = plan->live;
 }
 
 void

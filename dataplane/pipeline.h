@@ -30,6 +30,8 @@ extern "C" {
 
 struct rte_mbuf;
 struct rte_mempool;
+struct plan;
+struct swap;
 
 enum { OUTSIDE, INSIDE }; /* sides of a pair of ports */
 
@@ -83,7 +85,9 @@ struct pipeline {
     /* written by the core */
     uint64_t now_ms;
     uint64_t unknown_until_ms; /* connections of unknown beginning pass until then */
-    struct scanner scanner; /* the worker sets scanner.live once per burst */
+    struct scanner scanner; /* scanner.live: of the plan */
+    const struct plan *plan; /* of this burst (pipeline_plan); NULL in tests that have none */
+    struct swap *swap;       /* for a return (swap_return); NULL in tests that have none */
     struct flow_table *flows;
     struct store_pool store;
     struct wheel wheel;
@@ -102,6 +106,9 @@ struct pipeline *pipeline_new(const struct pipeline_config *cfg, unsigned thread
 
 /* Frees held mbufs, sessions, messages (pins). Outboxes must be empty. */
 void pipeline_free(struct pipeline *pl);
+
+/* Once per burst, before it. swap and plan as swap_take gave it; the plan is used until the next quiescent state. */
+void pipeline_plan(struct pipeline *pl, struct swap *swap, const struct plan *plan);
 
 /* n <= BURST_MAX frames that came in on `side` of `pair`. */
 void pipeline_burst(struct pipeline *pl, unsigned pair, unsigned side, struct rte_mbuf **mbufs,

@@ -208,6 +208,20 @@ sleep_offline(struct worker *w, unsigned *us)
     note(&w->sleeps, 1);
 }
 
+/* The plan for this round. Taking up a new one is the pause of a swap. */
+static void
+take_plan(struct worker *w)
+{
+    struct swap *swap = w->appliance->swap;
+    const struct plan *old = w->pl->plan;
+    uint64_t start = rte_rdtsc();
+    const struct plan *plan = swap_take(swap, w->idx);
+    pipeline_plan(w->pl, swap, plan);
+    if (plan->number != w->plan_number || plan != old)
+        swap_note_pause(swap, w->idx, rte_rdtsc() - start);
+    w->plan_number = plan->number;
+}
+
 int
 worker_run(void *arg)
 {
@@ -217,7 +231,7 @@ worker_run(void *arg)
     uint32_t phase;
     swap_online(b->swap, w->idx);
     while ((phase = __atomic_load_n(&b->phase, __ATOMIC_ACQUIRE)) != WORKERS_STOP) {
-        w->pl->scanner.live = swap_live(b->swap);
+        take_plan(w);
         unsigned n = phase == WORKERS_RUN ? poll_ports(w) : 0;
         if (b->workers_cnt > 1)
             n += poll_rings(w);

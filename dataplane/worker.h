@@ -59,6 +59,7 @@ struct worker {
     uint64_t rounds;
     uint64_t idle_rounds; /* in a row, without a frame from anywhere */
     uint64_t sleeps;
+    uint64_t plan_number; /* taken up last */
     uint8_t linear[FRAME_LEN_MAX];
 };
 

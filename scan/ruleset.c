@@ -393,3 +393,15 @@ ruleset_pinned(const struct ruleset *rs)
         sum += atomic_load_explicit(&rs->threads[i].pins, memory_order_acquire);
     return sum;
 }
+
+void
+ruleset_mark_returned(struct ruleset *rs)
+{
+    atomic_store_explicit(&rs->is_returned, true, memory_order_release);
+}
+
+bool
+ruleset_is_returned(const struct ruleset *rs)
+{
+    return atomic_load_explicit(&rs->is_returned, memory_order_acquire);
+}

@@ -7,7 +7,7 @@
  *
  * Owns:    a copy of the image, and each thread's scratch.
  * Limits:  SCANNER_THREADS_MAX threads; the image's own were checked by image_verify.
- * Threads: load/free/pinned: any one thread. pin/unpin: the thread that owns `thread_idx`, no
+ * Threads: load/free/pinned: any one thread. mark_returned/is_returned: any. pin/unpin: the thread that owns `thread_idx`, no
  *          atomic read-modify-write. Everything const: any thread.
  * Fails:   load only, with a sentence in `err`. A hostile image is refused, never trusted. */
 #ifndef WEIR_SCAN_RULESET_H
@@ -64,6 +64,11 @@ bool ruleset_required_score_milli(const struct ruleset *rs, int32_t *score_milli
 
 void ruleset_pin(struct ruleset *rs, unsigned thread_idx);
 void ruleset_unpin(struct ruleset *rs, unsigned thread_idx);
+
+/* It was found to do harm and went back: a message that is still pinned to it must not be refused for good by it (it
+ * ends as a deferral). Set once, never cleared. Any thread. */
+void ruleset_mark_returned(struct ruleset *rs);
+bool ruleset_is_returned(const struct ruleset *rs);
 
 /* Messages pinned by all threads; exact once no thread can pin any more. */
 uint64_t ruleset_pinned(const struct ruleset *rs);

@@ -40,6 +40,19 @@ struct Image {
     }
 };
 
+// rs becomes live, alone.
+int
+publish(swap *s, ruleset *rs, unsigned wait_ms)
+{
+    swap_roles roles = {};
+    roles.live = rs;
+    auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_ms);
+    int ret;
+    while ((ret = swap_publish(s, &roles)) == -EBUSY && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::microseconds(500));
+    return ret;
+}
+
 } // namespace
 
 TEST(Swap, EmptyUntilPublished)
@@ -50,7 +63,7 @@ TEST(Swap, EmptyUntilPublished)
     EXPECT_EQ(swap_reap(s), 0u);
     Image image;
     ruleset *rs = image.load(1);
-    EXPECT_EQ(swap_publish(s, rs, 0), 0);
+    EXPECT_EQ(publish(s, rs, 0), 0);
     EXPECT_EQ(swap_live(s), rs);
     EXPECT_EQ(swap_reap(s), 1u);
     swap_free(s);
@@ -60,15 +73,15 @@ TEST(Swap, OldOneStaysUntilEveryCoreReported)
 {
     Image image;
     swap *s = swap_new(THREADS);
-    swap_publish(s, image.load(1), 0);
+    publish(s, image.load(1), 0);
     swap_online(s, 0);
-    swap_publish(s, image.load(2), 0);
+    publish(s, image.load(2), 0);
     EXPECT_FALSE(swap_settle(s, 5)); /* core 0 may still load the old one */
     EXPECT_EQ(swap_reap(s), 2u);
     swap_quiescent(s, 0);
     EXPECT_TRUE(swap_settle(s, 0));
     EXPECT_EQ(swap_reap(s), 1u);
-    swap_publish(s, image.load(3), 0);
+    publish(s, image.load(3), 0);
     swap_offline(s, 0); /* a core that sleeps holds nothing up */
     EXPECT_EQ(swap_reap(s), 1u);
     swap_free(s);
@@ -81,15 +94,15 @@ TEST(Swap, PinsKeepSetsAndTheCapRefuses)
     std::vector<ruleset *> sets;
     for (uint32_t g = 1; g <= SWAP_RESIDENT_MAX; g++) {
         sets.push_back(image.load(g));
-        ASSERT_EQ(swap_publish(s, sets.back(), 0), 0);
+        ASSERT_EQ(publish(s, sets.back(), 0), 0);
         ruleset_pin(sets.back(), 1);
         EXPECT_EQ(swap_reap(s), g);
     }
     ruleset *more = image.load(9);
-    EXPECT_EQ(swap_publish(s, more, 20), -EBUSY);
+    EXPECT_EQ(publish(s, more, 20), -EBUSY);
     EXPECT_EQ(swap_live(s), sets.back());
     ruleset_unpin(sets[1], 1);
-    EXPECT_EQ(swap_publish(s, more, 0), 0); /* any place will do */
+    EXPECT_EQ(publish(s, more, 0), 0); /* any place will do */
     EXPECT_EQ(swap_live(s), more);
     for (size_t i = 0; i < sets.size(); i++) {
         if (i != 1)
@@ -105,7 +118,7 @@ TEST(Swap, EveryMillisecondUnderMessages)
     swap *s = swap_new(THREADS);
     std::atomic<bool> stop{false};
     std::atomic<uint64_t> begun{0}, ended{0}, wrong{0}, rounds{0};
-    ASSERT_EQ(swap_publish(s, image.load(1), 0), 0);
+    ASSERT_EQ(publish(s, image.load(1), 0), 0);
 
     auto core = [&](unsigned idx) {
         struct Held {
@@ -159,7 +172,7 @@ TEST(Swap, EveryMillisecondUnderMessages)
     for (uint32_t g = 2; std::chrono::steady_clock::now() < end; g++) {
         ruleset *rs = image.load(g);
         ASSERT_NE(rs, nullptr);
-        if (swap_publish(s, rs, 100) == 0) {
+        if (publish(s, rs, 100) == 0) {
             swaps++;
             settled += swap_settle(s, 1000);
         } else {
