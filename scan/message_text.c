@@ -114,14 +114,16 @@ link_found(void *ctx, enum html_link type, struct span uri)
 {
     struct message *m = ctx;
 
-    if (type == HTML_LINK_ANCHOR_TEXT) {
-        anchor_facts_text(&m->anchor_facts, uri);
+    /* Facts for evals are made ready (message_body_start, text_subject) for rule sets that have some. */
+    if (type != HTML_LINK_ANCHOR_TEXT)
+        urls_html(&m->urls, url_types[type], uri);
+    if (!m->wants.evals)
         return;
-    }
-    urls_html(&m->urls, url_types[type], uri);
+    if (type == HTML_LINK_ANCHOR_TEXT)
+        anchor_facts_text(&m->anchor_facts, uri);
     if (type == HTML_LINK_ANCHOR)
         anchor_facts_href(&m->anchor_facts, uri);
-    if (type == HTML_LINK_A && m->wants.evals)
+    if (type == HTML_LINK_A)
         body_emails_link(&m->emails, uri);
 }
 
@@ -270,7 +272,8 @@ html_over(struct message *m)
 {
     const struct html_facts *f = &m->html.facts;
 
-    anchor_facts_end(&m->anchor_facts);
+    if (m->wants.evals)
+        anchor_facts_end(&m->anchor_facts);
     if (f->invisible_len)
         message_event(m, EVENT_INVISIBLE_TEXT);
     if (f->is_link_capped || f->is_name_capped || f->is_style_capped || f->is_hold_capped || f->is_store_capped)
