@@ -5,7 +5,7 @@
  *
  *     E(n,k) = sum_j pi_j (q_j/rho)^k ((1-q_j)/(1-rho))^(n-k),  q_j > rho from {2,5,20,50}*rho and {.1,.2,.4,.6,.8,.95},
  *
- * equal pi: a non-negative supermartingale that starts at 1 (mixture SPRT, a betting e-process), so by Ville's
+ * equal pi (a q that comes twice counts twice): a non-negative supermartingale that starts at 1 (mixture SPRT, a betting e-process), so by Ville's
  * inequality it ever reaches 1/alpha with a chance of at most alpha, however often one looks. Strata share one
  * budget: M = sum_s w_s E_s with sum_s w_s <= 1; what no stratum has taken yet counts as 1 (cash). M >= 1/alpha: the
  * set goes back. A stratum with E_s >= 1/(alpha w_s) says where. All in natural logarithms: counts of 1e9 are fine.
@@ -26,7 +26,10 @@
  *     In LIVE counts begin anew with each window. The controller gives the j-th window 6/(pi^2 j^2) of LIVE's half;
  *     the data plane, whose tables are sent once, each window the same part, enough for a year of them.
  *
- * Owns:    evidence: the known names. Threads: none kept. Fails: evidence_new (NULL).
+ * Owns:    evidence: the names, and what each stratum came to at the last reading (3 MiB).
+ * Threads: one at a time.
+ * Limits:  LINK_STRATA_MAX names known or declared; more are left out (and so novel, or not declared).
+ * Fails:   evidence_new (NULL).
  * Source:  ROLLOUT in the design; Ville 1939; Wald's SPRT as a mixture. */
 #ifndef WEIR_CONTROL_EVIDENCE_H
 #define WEIR_CONTROL_EVIDENCE_H
@@ -65,7 +68,8 @@ struct evidence;
 struct evidence *evidence_new(const struct evidence_settings *s);
 void evidence_free(struct evidence *e);
 
-/* Before the first reading. Strata of the former generation, the largest first. */
+/* Before the first reading. Strata of the former generation, the largest first. Not for ALL and rules: those that
+ * changed are others each time. */
 void evidence_know(struct evidence *e, enum link_kind kind, const char *name);
 
 /* rho of a stratum, raised: what the operator declared, or three times what replay showed. The larger one stands.
@@ -98,9 +102,17 @@ struct evidence_reading {
     struct evidence_stratum worst[EVIDENCE_WORST_MAX];
 };
 
-/* Reads the counts as they stand; *t is the data plane's page and may be written meanwhile (a hostile one, too).
- * False: it is being reset; nothing was read. */
+/* Reads the counts as they stand; *t is the data plane's page and may be written meanwhile (by a hostile one, too:
+ * whatever it holds, nothing outside of it is read and weights sum to at most 1). A new epoch begins with nothing known of the
+ * one before. False: it is being reset; nothing was read. Costs what changed: see the .c for figures. */
 bool evidence_read(struct evidence *e, const struct link_evidence *t, struct evidence_reading *r);
+
+/* How many strata of a kind had at least so many units at the last reading. */
+uint32_t evidence_with_units(const struct evidence *e, enum link_kind kind, uint64_t units);
+
+/* The strata of the last reading, those with most units first; returns how many were written, at most max. What to
+ * hand to evidence_know for the next generation, and to print. */
+uint32_t evidence_strata(const struct evidence *e, struct evidence_stratum *to, uint32_t max);
 
 #ifdef __cplusplus
 }
