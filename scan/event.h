@@ -75,6 +75,8 @@ extern "C" {
     X(MATCH_LIMIT,          "match-limit",         ACCEPT, "a pattern was given up at its limit of steps; it counts as no hit") \
     X(SCAN_ERROR,           "scan-error",          DEFER,  "the matcher failed on this message") \
     X(NO_RULES,             "no-rules",            ACCEPT, "no rule set is loaded") \
+    X(RULES_DISAGREE,       "rules-disagree",      DEFER,  "the rule sets before and after a change judge a message otherwise; the sender tries again") \
+    X(RULES_RETURNED,       "rules-returned",      DEFER,  "a rule set was taken back while it judged a message that it would refuse") \
     X(MESSAGE_CAP,          "message-cap",         DEFER,  "more messages in flight than the cap") \
     /* TCP */ \
     X(TCP_CONFLICT,         "tcp-conflict",        ACCEPT, "a retransmission or overlap differed; it was rewritten to what was scanned") \

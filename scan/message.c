@@ -57,8 +57,9 @@ scanner_init(struct scanner *sc, unsigned thread_idx, unsigned messages_max)
     sc->pool = p;
     p->charsets = shared.charsets;
     p->suffixes = shared.suffixes;
-    p->archives = archive_pool_new(ARCHIVES_MAX, &archive_limits_default);
-    if (!p->archives) {
+    p->archives[0] = archive_pool_new(ARCHIVES_MAX, &archive_limits_default);
+    p->archives[1] = archive_pool_new(SECOND_ARCHIVES_MAX, &archive_limits_default);
+    if (!p->archives[0] || !p->archives[1]) {
         scanner_fini(sc);
         return -ENOMEM;
     }
@@ -76,7 +77,8 @@ scanner_fini(struct scanner *sc)
         free(p->slots[i].bits);
         free(p->slots[i].counts);
     }
-    archive_pool_free(p->archives);
+    archive_pool_free(p->archives[0]);
+    archive_pool_free(p->archives[1]);
     munmap(p, pool_len(sc->messages_max));
     sc->pool = NULL;
     sc->free_list = NULL;
@@ -152,6 +154,7 @@ take_slot(struct scanner *sc)
         sc->free_list = slot->next;
     else if (sc->slots_cnt < sc->messages_max)
         slot = &((struct pool *)sc->pool)->slots[sc->slots_cnt++];
+    sc->messages_cnt += slot != NULL;
     return slot;
 }
 
@@ -160,15 +163,22 @@ give_slot(struct scanner *sc, struct message_slot *slot)
 {
     slot->next = sc->free_list;
     sc->free_list = slot;
+    sc->messages_cnt--;
 }
 
-struct message *
-message_new(struct scanner *sc)
+const struct suffix_set *
+scanner_suffixes(const struct scanner *sc)
+{
+    return ((const struct pool *)sc->pool)->suffixes;
+}
+
+static struct message *
+make_message(struct scanner *sc, struct ruleset *rs, bool is_second)
 {
     struct message_slot *slot = take_slot(sc);
     struct pool *p = sc->pool;
 
-    if (slot && !take_hits(slot, sc->live)) {
+    if (slot && !take_hits(slot, rs)) {
         give_slot(sc, slot);
         slot = NULL;
     }
@@ -179,8 +189,9 @@ message_new(struct scanner *sc)
     memset(m, 0, offsetof(struct message, lines));
     m->sc = sc;
     m->hits = hits;
-    m->hits.explain = sc->explain;
-    m->rs = sc->live;
+    m->hits.explain = is_second ? NULL : sc->explain;
+    m->rs = rs;
+    m->is_second = is_second;
     m->alternative_depth = -1;
     lines_init(&m->lines);
     header_init(&m->top, m->top_buf, sizeof(m->top_buf), HEADER_GARBAGE_MESSAGE);
@@ -194,6 +205,30 @@ message_new(struct scanner *sc)
     m->full = match_open(m->rs, sc->thread_idx, TARGET_FULL, &failed);
     message_check(m, !failed);
     return m;
+}
+
+struct message *
+message_new_with(struct scanner *sc, struct ruleset *rs)
+{
+    return make_message(sc, rs, false);
+}
+
+struct message *
+message_new(struct scanner *sc)
+{
+    return make_message(sc, sc->live, false);
+}
+
+struct message *
+message_new_second(struct scanner *sc, struct ruleset *rs)
+{
+    return make_message(sc, rs, true);
+}
+
+bool
+message_is_starved(const struct message *m)
+{
+    return m->is_starved;
 }
 
 struct ruleset *
@@ -246,11 +281,26 @@ message_event(struct message *m, enum event e)
     if (m->j.events & EVENT_BIT(e))
         return;
     m->j.events |= EVENT_BIT(e);
-    m->sc->event_cnt[e]++;
+    if (!m->is_second)
+        m->sc->event_cnt[e]++;
     if (m->sc->event_action[e] > m->event_verdict) {
         m->event_verdict = m->sc->event_action[e];
         m->event_cause = e;
     }
+}
+
+struct message_marks
+message_marks(const struct message *m)
+{
+    return (struct message_marks){m->j.events, m->event_verdict, m->event_cause};
+}
+
+void
+message_mark(struct message *m, struct message_marks marks)
+{
+    m->j.events |= marks.events;
+    m->event_verdict = marks.verdict;
+    m->event_cause = marks.cause;
 }
 
 /* ---- octets ---- */
@@ -285,20 +335,20 @@ message_feed(struct message *m, const uint8_t *octets, size_t len)
 static void
 offer_urls(struct message *m)
 {
-    struct pool *p = pool_of(m);
+    struct match_batch *b = batch_of(m);
     struct span text;
     uint32_t at;
 
     if (m->urls.overflow & ~(unsigned)URL_OVERFLOW_LENGTH)
         message_event(m, EVENT_URL_CAP);
     for (uint32_t i = 0; match_wants(m->rs, TARGET_URI) && urls_next(&m->urls, &i, &text, &at);) {
-        uint8_t *room = match_room(&p->batch, text.len);
+        uint8_t *room = match_room(b, text.len);
         if (!room) {
-            match_run(&p->batch, m->sc->thread_idx);
-            room = match_room(&p->batch, text.len);
+            match_run(b, m->sc->thread_idx);
+            room = match_room(b, text.len);
         }
         memcpy(room, text.ptr, text.len);
-        match_add(&p->batch, m->rs, TARGET_URI, text.len, m->uri_no++, &m->hits);
+        match_add(b, m->rs, TARGET_URI, text.len, m->uri_no++, &m->hits);
     }
 }
 
@@ -317,7 +367,7 @@ end_body(struct message *m)
     if (m->full)
         message_check(m, match_close(m->full, &m->hits));
     m->full = NULL;
-    match_run(&pool_of(m)->batch, m->sc->thread_idx);
+    match_run(batch_of(m), m->sc->thread_idx);
     message_check(m, !m->hits.failed);
     if (m->hits.gave_up)
         message_event(m, EVENT_MATCH_LIMIT);
@@ -366,6 +416,9 @@ message_end(struct message *m)
         judge(m);
     else
         message_event(m, EVENT_NO_RULES);
+    j->by_score = j->verdict;
+    j->by_events = m->event_verdict;
+    j->events_cause = m->event_cause;
     if (m->event_verdict > j->verdict) {
         j->verdict = m->event_verdict;
         j->cause = m->event_cause;
@@ -397,7 +450,7 @@ message_free(struct message *m)
 
     if (!m->is_ended && m->is_header_done)
         message_body_abort(m);
-    match_cancel(&pool_of(m)->batch, &m->hits);
+    match_cancel(batch_of(m), &m->hits);
     match_abort(m->full);
     if (m->rs)
         ruleset_unpin(m->rs, m->sc->thread_idx);

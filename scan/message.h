@@ -46,6 +46,8 @@ extern "C" {
 struct explain;
 struct message;
 struct message_slot;
+struct pairing;
+struct suffix_set;
 
 struct scanner {
     unsigned thread_idx;
@@ -56,9 +58,12 @@ struct scanner {
     uint64_t message_cnt[VERDICT_CNT]; /* by the verdict acted on: counted by smtp, which may overrule the
                                         * judgement of message_end, and judges what was not scanned */
     struct explain *explain; /* NULL, or who is told of every match (explain.h) */
+    const struct pairing *pairing; /* NULL: every message is judged once; else see pair.h */
+    uint64_t second_cycles;        /* spent on second judgements, on those given up too */
     struct message_slot *free_list;
     void *pool;
-    unsigned slots_cnt; /* ever used */
+    unsigned slots_cnt;    /* ever used */
+    unsigned messages_cnt; /* alive */
     unsigned messages_max;
 };
 
@@ -70,8 +75,18 @@ int scanner_init(struct scanner *sc, unsigned thread_idx, unsigned messages_max)
 /* Every message must have been freed. */
 void scanner_fini(struct scanner *sc);
 
+/* The list that scan/ looks suffixes up in; of the process. After scanner_init. */
+const struct suffix_set *scanner_suffixes(const struct scanner *sc);
+
 /* Pins sc->live. NULL when messages_max messages are alive (or no memory for the hits). */
 struct message *message_new(struct scanner *sc);
+
+/* The same under a rule set of the caller's choice, which no core has let go yet. */
+struct message *message_new_with(struct scanner *sc, struct ruleset *rs);
+
+/* A second judgement (pair.h): nothing of it is counted in *sc, and it shares no batch and no archives with
+ * messages that are judged for good. */
+struct message *message_new_second(struct scanner *sc, struct ruleset *rs);
 
 /* The reverse-path and a forward-path, without angle brackets; copied, the reverse-path cut at PATH_LEN_MAX, of
  * the forward-paths the first ones (a few dozen). Before the first message_feed. */
@@ -89,6 +104,16 @@ void message_feed(struct message *m, const uint8_t *octets, size_t len);
  * judgement's cause is the first event of the greatest action when that is above the score's verdict. */
 void message_event(struct message *m, enum event e);
 
+/* What message_event has noted so far, for a message that takes up where another one was; message_mark notes it
+ * without counting. Before the first message_feed. */
+struct message_marks {
+    uint64_t events;
+    enum verdict verdict;
+    enum event cause;
+};
+struct message_marks message_marks(const struct message *m);
+void message_mark(struct message *m, struct message_marks marks);
+
 /* Ends the message and judges it. Lives until message_free. Call once. */
 const struct judgement *message_end(struct message *m);
 
@@ -101,6 +126,14 @@ uint32_t message_next_hit(const struct message *m, uint32_t rule);
 
 /* The rule set pinned by m; NULL when there was none. */
 struct ruleset *message_ruleset(const struct message *m);
+
+/* It was not seen whole for want of something that all messages share (archives): another judgement of the same
+ * octets might be another one. After message_end. */
+bool message_is_starved(const struct message *m);
+
+/* The value of the last Message-ID field as it came, blanks and all; empty: there is none. After message_end, lives as
+ * long as m. */
+struct span message_id(const struct message *m);
 
 void message_free(struct message *m);
 

@@ -230,9 +230,11 @@ begin_archive(struct message *m, struct lane *l)
 
     if (!may_be_archive(&l->files[0].what, first))
         return;
-    l->archive = archive_take(pool_of(m)->archives);
-    if (!l->archive)
+    l->archive = archive_take(pool_of(m)->archives[m->is_second]);
+    if (!l->archive) {
+        m->is_starved = true;
         message_event(m, EVENT_ARCHIVE_CAP);
+    }
     feed_archive(m, l, first);
 }
 

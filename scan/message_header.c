@@ -130,6 +130,18 @@ message_subject(const struct message *m)
     return subject;
 }
 
+struct span
+message_id(const struct message *m)
+{
+    uint32_t hash = header_name_hash((const uint8_t *)"message-id", 10);
+    struct span id = {0};
+    unsigned i = 0;
+
+    for (int at; (at = next_named(m, "message-id", hash, &i)) >= 0;)
+        id = field_at(m, (unsigned)at).value;
+    return id;
+}
+
 /* ---- values ---- */
 
 struct value {

@@ -46,6 +46,7 @@ enum {
 
     /* Archives being walked in a thread: one a message that has one open. More: EVENT_ARCHIVE_CAP. */
     ARCHIVES_MAX = 16,
+    SECOND_ARCHIVES_MAX = 8, /* no cap of the message: its judgement is then no second one (message_is_starved) */
 
     /* Octets that tell an archive; they may come one by one. */
     ARCHIVE_MAGIC_LEN = 4,
@@ -113,6 +114,7 @@ struct message {
     enum event event_cause;     /* and the first that had it */
     struct wants wants;
     bool is_header_done, is_ended, has_mail_from, has_client;
+    bool is_second, is_starved;
     bool is_text_open, has_plain; /* a text part streams; the first text/plain was seen */
     unsigned fields_cnt;
     uint64_t fields_seen; /* a bit for each name: its hash % 64 */
@@ -174,8 +176,9 @@ struct memo {
 struct pool {
     const struct charset_set *charsets; /* of the process */
     struct suffix_set *suffixes;        /* of the process, only read */
-    struct archive_pool *archives;
+    struct archive_pool *archives[2]; /* of messages, of second ones */
     struct match_batch batch;
+    struct match_batch second_batch; /* so that each run is timed for what it is */
     uint8_t value[DECODED_LEN + 4 * HEADER_FIELDS_MAX + RELAYS_WRITE_MAX]; /* of one header target */
     uint8_t word[WORD_ROOM(HEADER_LEN_MAX)];
     uint8_t utf8[CHARSET_ROOM(WINDOW_LEN + CHARSET_CUT_MAX)];
@@ -193,6 +196,13 @@ static inline struct pool *
 pool_of(const struct message *m)
 {
     return m->sc->pool;
+}
+
+static inline struct match_batch *
+batch_of(const struct message *m)
+{
+    struct pool *p = pool_of(m);
+    return m->is_second ? &p->second_batch : &p->batch;
 }
 
 /* EVENT_SCAN_ERROR unless ok. */

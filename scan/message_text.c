@@ -9,7 +9,7 @@
 static void
 offer(struct message *m, enum target t, struct span unit, uint32_t no)
 {
-    struct match_batch *b = &pool_of(m)->batch;
+    struct match_batch *b = batch_of(m);
     uint8_t *room = match_room(b, unit.len);
 
     if (!room) {

@@ -33,6 +33,9 @@ struct thresholds {
 struct judgement {
     enum verdict verdict;
     enum event cause;     /* the event that decided, or EVENT_NONE: the score did */
+    enum verdict by_score;   /* what the score alone says */
+    enum verdict by_events;  /* the greatest action of an event, */
+    enum event events_cause; /* and the first event that had it */
     int32_t score_milli;
     uint32_t generation;  /* 0: no rule set was loaded */
     uint64_t events;      /* EVENT_BIT set */

@@ -522,7 +522,15 @@ smtp_judgement(const struct smtp_session *s)
 const struct ruleset *
 smtp_ruleset(const struct smtp_session *s)
 {
-    return s->has_ended ? message_ruleset(s->m) : NULL;
+    const struct pair *p = &s->pair;
+
+    return s->has_ended ? message_ruleset(p->decides != NULL ? p->decides : p->first) : NULL;
+}
+
+const struct pair *
+smtp_pair(const struct smtp_session *s)
+{
+    return s->has_ended && s->pair.second != NULL ? &s->pair : NULL;
 }
 
 bool

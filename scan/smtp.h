@@ -40,6 +40,10 @@
  * begins (354, first chunk): refused recipients are left out; those not answered yet count as accepted. A
  * refused chunk drops the message's data; a later chunk begins it anew, under the same envelope, and
  * BDAT LAST is judged always, refused chunks or not: servers differ in what they then accept.
+ * With a pairing (pair.h) a message may be judged by two rule sets: the second one is chosen when the data begins, for
+ * then the envelope is known as the server has accepted it, and goes wherever the message goes. A message whose
+ * rule set was taken back meanwhile is not rejected by its score: RULES_RETURNED.
+ *
  * At MESSAGE_CAP with an action that forwards, the message is passed on and judged unseen: that action as
  * verdict, MESSAGE_CAP as cause.
  *
@@ -66,7 +70,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/message.h"
+#include "scan/pair.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -109,6 +113,9 @@ const struct judgement *smtp_judgement(const struct smtp_session *s);
 
 /* Rule set of that judgement (for rule names); NULL if none. */
 const struct ruleset *smtp_ruleset(const struct smtp_session *s);
+
+/* Both judgements, when it was judged twice; else NULL. Same lifetime. */
+const struct pair *smtp_pair(const struct smtp_session *s);
 
 bool smtp_is_blind(const struct smtp_session *s);
 

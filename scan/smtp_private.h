@@ -41,20 +41,20 @@ enum { STRIPPED_LETTER = 'X' };
 struct smtp_session {
     struct scanner *sc;
     const struct smtp_config *cfg;
-    struct message *m; /* NULL outside a transaction, and in one at MESSAGE_CAP */
+    struct pair pair; /* no message in it outside a transaction, and in one at MESSAGE_CAP */
     enum smtp_state state;
     uint32_t commands_cnt, replies_cnt; /* also running numbers of commands; ring[number % max] */
-    uint32_t fed_cmd;                   /* number of the command that began the data of m */
+    uint32_t fed_cmd;                   /* number of the command that began the data */
     uint32_t chunk_left;
     uint32_t messages_cnt;
     uint64_t events;
     uint64_t unscanned_octets;
 
-    bool is_begun;       /* data of the transaction has begun (m or unscanned) */
+    bool is_begun;       /* data of the transaction has begun (scanned or not) */
     bool is_unscanned;   /* MESSAGE_CAP, and its action forwards */
     bool is_judged;      /* judgement is readable; the transaction is over */
     bool is_over;        /* a judgement does not forward: no more client octets */
-    bool has_ended;      /* message_end(m) was called */
+    bool has_ended;      /* the message was, in pair_end */
     bool has_waited;     /* the event for octets before a reply was raised */
     bool is_last_chunk;
     bool drop_chunk;     /* the server refused an earlier chunk while this one was read */

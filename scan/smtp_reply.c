@@ -46,12 +46,9 @@ reply_data(struct smtp_session *s, uint32_t cmd, bool is_go)
     smtp_to(s, SMTP_DATA);
     if (s->is_begun || s->is_over)
         return;
-    if (s->m == NULL && !s->is_unscanned) {
-        s->m = message_new(s->sc);
-        if (s->m == NULL) {
-            smtp_raise_server(s, EVENT_MESSAGE_CAP);
-            s->is_unscanned = true;
-        }
+    if (s->pair.first == NULL && !s->is_unscanned && !pair_new(&s->pair, s->sc)) {
+        smtp_raise_server(s, EVENT_MESSAGE_CAP);
+        s->is_unscanned = true;
     }
     smtp_begin_data(s, cmd);
 }

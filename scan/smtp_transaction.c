@@ -8,19 +8,19 @@ bool
 smtp_note(struct smtp_session *s, enum event e)
 {
     s->events |= EVENT_BIT(e);
-    if (s->m != NULL && !s->has_ended)
-        message_event(s->m, e);
+    if (s->pair.first != NULL && !s->has_ended)
+        pair_event(&s->pair, e);
     else
         s->sc->event_cnt[e]++;
     return verdict_forwards(s->sc->event_action[e]);
 }
 
-/* The judgement of m, as it stands. */
+/* The judgement of the message, as it stands. */
 static void
-end_message(struct smtp_session *s)
+end_message(struct smtp_session *s, bool is_whole)
 {
-    if (s->m != NULL && s->is_begun) {
-        s->judgement = *message_end(s->m);
+    if (s->pair.first != NULL && s->is_begun) {
+        s->judgement = *pair_end(&s->pair, is_whole);
         s->has_ended = true;
         s->events |= s->judgement.events;
     } else {
@@ -33,6 +33,27 @@ end_message(struct smtp_session *s)
         }
     }
     s->is_judged = true;
+}
+
+/* A rule set that was taken back meanwhile says no more than "later". */
+static bool
+is_in_doubt(const struct smtp_session *s)
+{
+    const struct ruleset *rs = message_ruleset(s->pair.first);
+
+    return s->judgement.cause == EVENT_NONE && s->judgement.by_score > VERDICT_CLOSE && rs != NULL &&
+           ruleset_is_returned(rs);
+}
+
+/* What other than the score of the one rule set decides. */
+static void
+settle(struct smtp_session *s)
+{
+    if (is_in_doubt(s))
+        pair_doubt(&s->pair, EVENT_RULES_RETURNED, &s->judgement);
+    else if (s->pair.second != NULL)
+        s->pair.how->judged(s->pair.how->owner, s, &s->pair, &s->judgement);
+    s->events |= s->judgement.events;
 }
 
 /* The verdict stands now, whatever message_end() had found. */
@@ -49,14 +70,16 @@ count_judged(struct smtp_session *s)
 void
 smtp_judge(struct smtp_session *s)
 {
-    end_message(s);
+    end_message(s, true);
+    if (s->has_ended)
+        settle(s);
     count_judged(s);
 }
 
 void
 smtp_judge_event(struct smtp_session *s, enum event e)
 {
-    end_message(s);
+    end_message(s, false);
     s->judgement.verdict = s->sc->event_action[e];
     s->judgement.cause = e;
     s->judgement.events |= EVENT_BIT(e);
@@ -103,9 +126,7 @@ smtp_raise_server(struct smtp_session *s, enum event e)
 void
 smtp_drop_message(struct smtp_session *s)
 {
-    if (s->m != NULL)
-        message_free(s->m);
-    s->m = NULL;
+    pair_free(&s->pair);
     s->is_begun = false;
     s->is_unscanned = false;
     s->has_ended = false;
@@ -124,10 +145,7 @@ smtp_forget_judged(struct smtp_session *s)
 bool
 smtp_pin_message(struct smtp_session *s)
 {
-    if (s->m != NULL || s->is_unscanned)
-        return true;
-    s->m = message_new(s->sc);
-    if (s->m != NULL)
+    if (s->pair.first != NULL || s->is_unscanned || pair_new(&s->pair, s->sc))
         return true;
     if (!smtp_raise(s, EVENT_MESSAGE_CAP))
         return false;
@@ -140,8 +158,8 @@ tell_client(struct smtp_session *s)
 {
     const char *address = *s->address ? s->address : s->peer;
 
-    message_client(s->m, (struct span){(const uint8_t *)address, strlen(address)},
-                   (struct span){s->helo, s->helo_len});
+    pair_client(&s->pair, (struct span){(const uint8_t *)address, strlen(address)},
+                (struct span){s->helo, s->helo_len});
 }
 
 bool
@@ -153,13 +171,15 @@ smtp_begin_data(struct smtp_session *s, uint32_t cmd)
         return false;
     s->is_begun = true;
     s->fed_cmd = cmd;
-    if (s->m == NULL)
+    if (s->pair.first == NULL)
         return true;
+    if (s->sc->pairing != NULL)
+        s->sc->pairing->begin(s->sc->pairing->owner, s, &s->pair);
     if (s->cfg->tells_client)
         tell_client(s);
-    message_mail(s->m, envelope_mail_path(&s->envelope));
+    pair_mail(&s->pair, envelope_mail_path(&s->envelope));
     for (unsigned i = 0, n = envelope_rcpt_cnt(&s->envelope); i < n; i++)
-        message_rcpt(s->m, envelope_rcpt_path(&s->envelope, i));
+        pair_rcpt(&s->pair, envelope_rcpt_path(&s->envelope, i));
     return true;
 }
 
@@ -168,8 +188,8 @@ smtp_feed(struct smtp_session *s, struct span run)
 {
     if (run.len == 0)
         return;
-    if (s->m != NULL)
-        message_feed(s->m, run.ptr, run.len);
+    if (s->pair.first != NULL)
+        pair_feed(&s->pair, run.ptr, run.len);
     else
         s->unscanned_octets += run.len;
 }

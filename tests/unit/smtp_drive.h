@@ -26,13 +26,14 @@ struct trace {
 static struct trace *fake_trace; /* where the stand-in writes */
 static unsigned fake_alive;
 static unsigned fake_max = 4;
+static unsigned fake_seconds_alive, fake_seconds_judged;
 
 struct message {
     struct scanner *sc;
     uint64_t events, octets;
     enum verdict verdict;
     enum event cause;
-    bool has_ended;
+    bool has_ended, is_second;
     size_t found; /* octets of "EVIL" seen in a row */
     bool is_evil;
     size_t len, max;
@@ -51,6 +52,18 @@ trace_octets(struct trace *t, const uint8_t *o, size_t len)
     }
     t->text[t->len] = '\0';
 }
+
+/* Nothing of a second judgement is seen. */
+#define trace_put_of(m, ...)                                                                                          \
+    do {                                                                                                              \
+        if (!(m)->is_second)                                                                                          \
+            trace_put(fake_trace, __VA_ARGS__);                                                                       \
+    } while (0)
+#define trace_octets_of(m, octets, len)                                                                               \
+    do {                                                                                                              \
+        if (!(m)->is_second)                                                                                          \
+            trace_octets(fake_trace, octets, len);                                                                    \
+    } while (0)
 
 __attribute__((format(printf, 2, 3))) static inline void
 trace_put(struct trace *t, const char *format, ...)
@@ -101,33 +114,74 @@ message_new(struct scanner *sc)
     return m;
 }
 
+struct message *
+message_new_with(struct scanner *sc, struct ruleset *rs)
+{
+    (void)rs;
+    return message_new(sc);
+}
+
+struct message *
+message_new_second(struct scanner *sc, struct ruleset *rs)
+{
+    struct message *m = (struct message *)calloc(1, sizeof(*m));
+
+    (void)rs;
+    m->sc = sc;
+    m->is_second = true;
+    fake_seconds_alive++;
+    return m;
+}
+
+bool
+message_is_starved(const struct message *m)
+{
+    (void)m;
+    return false;
+}
+
+struct message_marks
+message_marks(const struct message *m)
+{
+    struct message_marks marks = {m->events, m->verdict, m->cause};
+    return marks;
+}
+
+void
+message_mark(struct message *m, struct message_marks marks)
+{
+    m->events |= marks.events;
+    m->verdict = marks.verdict;
+    m->cause = marks.cause;
+}
+
 void
 message_mail(struct message *m, struct span path)
 {
     assert(!m->has_ended && m->octets == 0);
-    trace_put(fake_trace, "mail ");
-    trace_octets(fake_trace, path.ptr, path.len);
-    trace_put(fake_trace, "\n");
+    trace_put_of(m, "mail ");
+    trace_octets_of(m, path.ptr, path.len);
+    trace_put_of(m, "\n");
 }
 
 void
 message_rcpt(struct message *m, struct span path)
 {
     assert(!m->has_ended && m->octets == 0);
-    trace_put(fake_trace, "rcpt ");
-    trace_octets(fake_trace, path.ptr, path.len);
-    trace_put(fake_trace, "\n");
+    trace_put_of(m, "rcpt ");
+    trace_octets_of(m, path.ptr, path.len);
+    trace_put_of(m, "\n");
 }
 
 void
 message_client(struct message *m, struct span ip, struct span helo)
 {
     assert(!m->has_ended && m->octets == 0);
-    trace_put(fake_trace, "client ");
-    trace_octets(fake_trace, ip.ptr, ip.len);
-    trace_put(fake_trace, " helo ");
-    trace_octets(fake_trace, helo.ptr, helo.len);
-    trace_put(fake_trace, "\n");
+    trace_put_of(m, "client ");
+    trace_octets_of(m, ip.ptr, ip.len);
+    trace_put_of(m, " helo ");
+    trace_octets_of(m, helo.ptr, helo.len);
+    trace_put_of(m, "\n");
 }
 
 void
@@ -156,8 +210,8 @@ message_event(struct message *m, enum event e)
     if (m->events & EVENT_BIT(e))
         return; /* as message.c: each event counts once a message */
     m->events |= EVENT_BIT(e);
-    m->sc->event_cnt[e]++;
-    trace_put(fake_trace, "event %s at %llu\n", event_name(e), (unsigned long long)m->octets);
+    m->sc->event_cnt[e] += !m->is_second;
+    trace_put_of(m, "event %s at %llu\n", event_name(e), (unsigned long long)m->octets);
     if (!verdict_forwards(m->sc->event_action[e]) && m->sc->event_action[e] > m->verdict) {
         m->verdict = m->sc->event_action[e];
         m->cause = e;
@@ -173,9 +227,9 @@ message_end(struct message *m)
     m->j.cause = m->cause;
     m->j.events = m->events;
     m->j.octets = m->octets;
-    trace_put(fake_trace, "end ");
-    trace_octets(fake_trace, m->octets_seen, m->len);
-    trace_put(fake_trace, "\n");
+    trace_put_of(m, "end ");
+    trace_octets_of(m, m->octets_seen, m->len);
+    trace_put_of(m, "\n");
     return &m->j;
 }
 
@@ -189,8 +243,11 @@ message_ruleset(const struct message *m)
 void
 message_free(struct message *m)
 {
-    fake_alive--;
-    trace_put(fake_trace, "free%s after %llu\n", m->has_ended ? "" : " unended",
+    if (m->is_second)
+        fake_seconds_alive--;
+    else
+        fake_alive--;
+    trace_put_of(m, "free%s after %llu\n", m->has_ended ? "" : " unended",
               (unsigned long long)m->octets);
     free(m->octets_seen);
     free(m);
@@ -200,11 +257,43 @@ message_free(struct message *m)
 }
 #endif
 
+/* Every message is judged twice, and both were given the same. */
+static inline uint64_t
+fake_cycles(void)
+{
+    static uint64_t now;
+    return now += 3;
+}
+
+static inline void
+fake_begin(void *owner, const struct smtp_session *s, struct pair *p)
+{
+    (void)owner;
+    (void)s;
+    assert(p->first != NULL && p->second == NULL && p->first->octets == 0 && p->mode == 0);
+    p->mode = 1;
+    assert(pair_add(p, NULL));
+}
+
+static inline void
+fake_judged(void *owner, const struct smtp_session *s, struct pair *p, struct judgement *j)
+{
+    const struct message *a = p->first, *b = p->second;
+
+    (void)owner;
+    assert(p->mode == 1 && p->ja == &a->j && p->jb == &b->j && a->has_ended && b->has_ended);
+    assert(a->octets == b->octets && memcmp(a->octets_seen, b->octets_seen, a->len) == 0);
+    assert(a->events == b->events && a->j.verdict == b->j.verdict && j->verdict == a->j.verdict);
+    assert(p->cycles[0] > 0 && p->cycles[1] > 0 && smtp_mail_from(s).len <= PATH_LEN_MAX);
+    fake_seconds_judged++;
+}
+
 /* One session with its queue of client octets that the machine has not read. */
 struct drive {
     struct trace *trace;
     struct scanner sc;
     struct smtp_config cfg;
+    struct pairing pairing;
     struct smtp_session *s;
     uint8_t *waiting;
     size_t waiting_len;
@@ -223,6 +312,17 @@ drive_init(struct drive *d, struct trace *t, uint64_t rng)
     t->text[0] = '\0';
     d->rng = rng;
     scanner_init(&d->sc, 0, 4);
+}
+
+/* Before drive_start: every message is judged twice. */
+static inline void
+drive_pair(struct drive *d)
+{
+    d->pairing.owner = d;
+    d->pairing.cycles = fake_cycles;
+    d->pairing.begin = fake_begin;
+    d->pairing.judged = fake_judged;
+    d->sc.pairing = &d->pairing;
 }
 
 static inline void
@@ -365,7 +465,7 @@ drive_end(struct drive *d)
     trace_put(d->trace, "\nserver ");
     trace_octets(d->trace, d->passed[1], d->passed_len[1]);
     trace_put(d->trace, "\n");
-    assert(fake_alive == 0);
+    assert(fake_alive == 0 && fake_seconds_alive == 0);
     scanner_fini(&d->sc);
     free(d->s);
     free(d->waiting);

@@ -26,7 +26,7 @@ struct Dialogue {
 };
 
 std::string
-run(const Dialogue &dialogue, uint64_t rng)
+run(const Dialogue &dialogue, uint64_t rng, bool is_paired = false)
 {
     static struct trace t;
     struct drive d;
@@ -38,6 +38,8 @@ run(const Dialogue &dialogue, uint64_t rng)
     fake_max = dialogue.options.messages;
     for (const auto &a : dialogue.options.actions)
         d.sc.event_action[a.first] = a.second;
+    if (is_paired)
+        drive_pair(&d);
     drive_start(&d);
     for (const Step &s : dialogue.steps) {
         if (s.side == 'C')
@@ -241,6 +243,20 @@ TEST(Smtp, SameTraceForEverySplit)
         for (uint64_t rng = 1; rng < 12; rng++)
             ASSERT_EQ(run(d, rng), whole) << d.name << " split " << rng;
     }
+}
+
+/* A second judgement goes wherever the message goes: into every abort, every dropped chunk, every end. */
+TEST(Smtp, SameTraceWhenJudgedTwice)
+{
+    unsigned judged = fake_seconds_judged;
+
+    for (const Dialogue &d : dialogues()) {
+        std::string once = run(d, 0);
+
+        for (uint64_t rng = 0; rng < 8; rng++)
+            ASSERT_EQ(run(d, rng, true), once) << d.name << " split " << rng;
+    }
+    EXPECT_GT(fake_seconds_judged, judged + 100);
 }
 
 TEST(Smtp, SessionIsModest)
