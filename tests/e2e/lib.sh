@@ -16,6 +16,7 @@ ROOT=$(cd "$E2E/../.." && pwd)
 BUILD=${WEIR_BUILD:-$ROOT/build}
 DATAPLANE=$BUILD/dataplane/weir-dataplane
 WEIRCTL=$BUILD/control/weirctl
+CONTROL=$BUILD/control/weir-control
 PATH=$PATH:/usr/sbin:/sbin
 
 NA=weir-a-$$ NB=weir-b-$$ ND=weir-d-$$
@@ -25,6 +26,7 @@ WORK=
 PIDS=()
 FAILED=0
 DATAPLANE_PID=
+CONTROL_PID=
 
 ok() { echo "ok $1"; }
 fail() { echo "FAIL $1: ${*:2}"; FAILED=1; }
@@ -195,6 +197,43 @@ at = json.load(sys.stdin)
 for key in sys.argv[1].split("."):
     at = at.get(key, 0)
 print(at)' "$1"
+}
+
+# ---- weir-control
+
+# control_config FILE [LINE...]: to a configuration of weir_config, weir-control's part, with times of seconds.
+# Lines are added at the end of [control.rollout].
+control_config() {
+    local file=$1
+    shift
+    cat >>"$file" <<END
+[control]
+socket = $WORK/control.sock
+state = $WORK/control
+[control.rollout]
+END
+    printf '%s\n' "$@" >>"$file"
+}
+
+control_answers() { "$WEIRCTL" status --socket "$WORK/control.sock" >/dev/null 2>&1; }
+control_answers_or_ended() { control_answers || ! kill -0 "$CONTROL_PID"; }
+
+# control_start CONFIG: returns when it answers.
+control_start() {
+    "$CONTROL" --config "$1" >>"$WORK/control.log" 2>&1 </dev/null &
+    CONTROL_PID=$!
+    PIDS+=($CONTROL_PID)
+    wait_for 20 control_answers_or_ended
+    if ! control_answers; then
+        fail "${2:-control-start}" "weir-control does not answer: $(tail -n 3 "$WORK/control.log" | tr '\n' ' ')"
+        return 1
+    fi
+}
+
+control_stop() { end_pid "$CONTROL_PID"; }
+control_kill() {
+    kill -9 "$CONTROL_PID"
+    wait "$CONTROL_PID" 2>/dev/null
 }
 
 # ---- Postfix: a real one, with folders of its own. Delivers each message to a file of a Maildir.

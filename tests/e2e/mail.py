@@ -383,6 +383,8 @@ class Sink:
     def accept(self, octets):
         record = {"id": self.sender.split("@")[0], "from": self.sender, "rcpt": self.rcpt, "octets": len(octets),
                   "sha": hashlib.sha256(octets).hexdigest()}
+        if named := re.search(rb"(?mi)^Message-ID: *<([^>\r\n]*)>", octets[:8192]):
+            record["message_id"] = named[1].decode("latin-1")
         self.out.write(json.dumps(record) + "\n")
         self.out.flush()
         self.reset()
