@@ -73,7 +73,9 @@ void announce_set_journal(struct announce *a, announce_journal_fn *fn, void *own
 void announce_replay(struct announce *a, const cJSON *record);
 
 /* A generation went, or is about to. `stage`: what it was in. Of a trip that named a stratum (t->kind, t->name) the same
- * call says where ("identified", too). */
+ * call says where ("identified", too). A trip with the time_ms and generation of one that was told is told once: call it
+ * after a restart, too, for what the data plane says. What harmed nobody (in SHADOW; by an operator or for the lease
+ * before LIVE) goes to hooks only, as event "withdrawn". */
 void announce_trip(struct announce *a, const struct link_trip *t, enum link_stage_id stage);
 
 /* Which strata it was: those of r->worst that are localised; none: nothing happens. */
@@ -95,7 +97,8 @@ enum { ANNOUNCE_ID_MAX = 24 };
 int announce_add(struct announce *a, const char *by, const char *text, enum announce_impact impact, uint64_t expires_s,
                  const cJSON *components, char *id);
 
-/* Ends an announcement, or resolves an incident, by its id. 0; -ENOENT; or what the journal said. text may be NULL. */
+/* Ends an announcement, or resolves an incident, by its id. 0; -ENOENT; -EINVAL: the text; or, of an announcement, what the
+ * journal said. text may be NULL. */
 int announce_end(struct announce *a, const char *by, const char *id, const char *text);
 
 /* Expiries, clean hours, hooks, files. Call after each of the above and every some 100 ms; cheap when there is nothing to do. */
