@@ -231,8 +231,11 @@ struct link_evidence_page {
     struct link_evidence table; /* of the pair that is watched now */
 };
 
-/* Records as JSON lines (dataplane/record.h): each a uint32_t length and so many octets, padded to 8. One writer
- * (the data plane), one reader (the controller, which alone moves tail). Full: the record is dropped and counted. */
+/* Records as JSON lines (dataplane/record.h): each a uint32_t length (1..LINK_LINE_MAX) and so many octets, no newline,
+ * padded to 8. One writer (the data plane), one reader (the controller, which alone moves tail, when it is done with what
+ * lies before it). Full: the record is dropped and counted. Both memfds of PAGES are sealed against shrinking. */
+enum { LINK_LINE_MAX = 131072 };
+
 struct link_ring {
     uint32_t magic, version;
     uint64_t size;    /* of octets[], a power of two */

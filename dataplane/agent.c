@@ -190,7 +190,7 @@ agent_drain(struct agent *a)
     unsigned cnt = 0;
     for (unsigned i = 0; i < a->appliance->workers_cnt; i++) {
         if (a->workers[i]->records && a->messages)
-            cnt += record_drain(a->workers[i]->records, a->messages);
+            cnt += record_drain(a->workers[i]->records, a->messages, NULL);
     }
     if (cnt && fflush(a->messages) != 0) {
         LOG_AT(ERR, "[log] messages: %s: %s\n", a->appliance->config->messages, strerror(errno));

@@ -3,11 +3,13 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include <cjson/cJSON.h>
 #include <numa.h>
 
+#include "dataplane/handover.h"
 #include "scan/event.h"
 
 enum { CACHE_LINE = 64 };
@@ -17,9 +19,11 @@ struct record_ring {
     uint32_t mask;
     bool is_lossless;
     size_t memory_len;
+    uint64_t first_id;
 
-    /* written by the core; read (acquire) by the agent */
+    /* written by the core; head read (acquire) by the agent */
     _Alignas(CACHE_LINE) uint32_t head;
+    uint64_t committed; /* ever */
 
     /* written by the agent; read (acquire) by the core */
     _Alignas(CACHE_LINE) uint32_t tail;
@@ -41,6 +45,11 @@ record_ring_new(uint32_t slots, bool is_lossless, int node)
     r->is_lossless = is_lossless;
     r->memory_len = len;
     r->head = r->tail = 0;
+    r->committed = r->first_id = 0;
+    if (!is_lossless && getrandom(&r->first_id, sizeof(r->first_id), 0) != sizeof(r->first_id)) {
+        record_ring_free(r);
+        return NULL;
+    }
     return r;
 }
 
@@ -68,7 +77,9 @@ record_commit(struct record_ring *r)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME_COARSE, &now); /* no system call, and no look at the counter */
-    r->slots[r->head & r->mask].time_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    struct record *slot = &r->slots[r->head & r->mask];
+    slot->time_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    slot->id = r->first_id + r->committed++;
     /* release: the slot is written before the agent may read it */
     __atomic_store_n(&r->head, r->head + 1, __ATOMIC_RELEASE);
 }
@@ -151,12 +162,23 @@ add_time(cJSON *to, uint64_t time_ms)
     cJSON_AddStringToObject(to, "time", text);
 }
 
+void
+record_id_text(uint64_t id, char *text)
+{
+    for (int i = RECORD_ID_LEN; i-- > 0; id >>= 5)
+        text[i] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"[id & 31];
+    text[RECORD_ID_LEN] = '\0';
+}
+
 static cJSON *
 record_json(const struct record *rec)
 {
     char utf8[2 * RECORD_TEXT_MAX + 1];
     unsigned at = 0;
+    char id[RECORD_ID_LEN + 1];
     cJSON *j = cJSON_CreateObject();
+    record_id_text(rec->id, id);
+    cJSON_AddStringToObject(j, "id", id);
     add_time(j, rec->time_ms);
     cJSON_AddStringToObject(j, "src", rec->src);
     cJSON_AddNumberToObject(j, "sport", rec->sport);
@@ -182,18 +204,26 @@ record_json(const struct record *rec)
     return j;
 }
 
+static void
+write_line(const struct record *rec, FILE *to, struct handover *h)
+{
+    cJSON *j = record_json(rec);
+    char *line = cJSON_PrintUnformatted(j);
+    if (line && to)
+        fprintf(to, "%s\n", line);
+    if (line && h)
+        handover_put(h, line, strlen(line));
+    cJSON_free(line);
+    cJSON_Delete(j);
+}
+
 unsigned
-record_drain(struct record_ring *r, FILE *to)
+record_drain(struct record_ring *r, FILE *to, struct handover *h)
 {
     uint32_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
     unsigned cnt = 0;
     for (uint32_t tail = r->tail; tail != head; cnt++) {
-        cJSON *j = record_json(&r->slots[tail & r->mask]);
-        char *line = cJSON_PrintUnformatted(j);
-        if (line)
-            fprintf(to, "%s\n", line);
-        cJSON_free(line);
-        cJSON_Delete(j);
+        write_line(&r->slots[tail & r->mask], to, h);
         __atomic_store_n(&r->tail, ++tail, __ATOMIC_RELEASE);
     }
     return cnt;

@@ -6,6 +6,8 @@
  *
  * JSON, one object a line:
  *
+ *   id             of this record, in all of the appliance's life: 13 letters and digits (Crockford's base 32), easy to read
+ *                  out on the telephone; `weirctl trace ID` tells the rest
  *   time           when it was judged: RFC 3339, UTC, milliseconds (2026-01-31T23:59:59.125Z)
  *   src sport      the client's end of the connection, as the frames had it
  *   dst dport      the server's end
@@ -38,8 +40,11 @@ extern "C" {
 
 enum { RECORD_TEXT_MAX = 8192 };
 
+struct handover;
+
 struct record {
     char src[46], dst[46], client[64];
+    uint64_t id;      /* set by record_commit */
     uint64_t time_ms; /* since 1970, UTC; set by record_commit */
     uint16_t sport, dport;
     uint32_t n;
@@ -58,17 +63,24 @@ struct record {
 
 struct record_ring;
 
-/* slots: a power of two. NULL when there is no memory. */
+/* slots: a power of two. NULL when there is no memory. Ids begin at a random number, so no two rings of any start of
+ * the appliance share one; in replay (is_lossless) at 0, so that the same capture gives the same lines. */
 struct record_ring *record_ring_new(uint32_t slots, bool is_lossless, int node);
 void record_ring_free(struct record_ring *r);
 
 /* A slot to fill, or NULL: full (never NULL when lossless; waits for the agent then). */
 struct record *record_reserve(struct record_ring *r);
-/* Stamps the reserved slot with the time (the kernel's of its last tick: 1 to 10 ms old) and hands it over. */
+/* Stamps the reserved slot with the time (the kernel's of its last tick: 1 to 10 ms old) and an id, and hands it over. */
 void record_commit(struct record_ring *r);
 
-/* Writes all committed records of r as JSON lines. Returns how many. */
-unsigned record_drain(struct record_ring *r, FILE *to);
+/* Writes all committed records of r as JSON lines to `to` and to the controllers' ring `h`; either may be NULL. Returns
+ * how many. */
+unsigned record_drain(struct record_ring *r, FILE *to, struct handover *h);
+
+enum { RECORD_ID_LEN = 13 };
+
+/* The letters of an id; text has RECORD_ID_LEN + 1 octets. */
+void record_id_text(uint64_t id, char *text);
 
 #ifdef __cplusplus
 }

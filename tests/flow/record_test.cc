@@ -9,11 +9,13 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "dataplane/handover.h"
 #include "dataplane/record.h"
 #include "scan/event.h"
 
@@ -46,7 +48,7 @@ drain(record_ring *ring, unsigned *cnt = nullptr)
     char *text = nullptr;
     size_t len = 0;
     FILE *to = open_memstream(&text, &len);
-    unsigned n = record_drain(ring, to);
+    unsigned n = record_drain(ring, to, nullptr);
     if (cnt)
         *cnt = n;
     fclose(to);
@@ -55,13 +57,15 @@ drain(record_ring *ring, unsigned *cnt = nullptr)
     return s;
 }
 
-// Less its first key, which is of now: {"time":"2026-01-31T23:59:59.125Z",
+// Less its first keys, which are of now: {"id":"0123456789ABC","time":"2026-01-31T23:59:59.125Z",
 std::string
 without_time(std::string s)
 {
-    const std::string key = "{\"time\":\"";
-    EXPECT_EQ(s.compare(0, key.size(), key), 0) << s;
-    return "{" + s.substr(key.size() + strlen("2026-01-31T23:59:59.125Z\","));
+    const std::string id = "{\"id\":\"", time = "\"time\":\"";
+    EXPECT_EQ(s.compare(0, id.size(), id), 0) << s;
+    s = s.substr(id.size() + RECORD_ID_LEN + strlen("\","));
+    EXPECT_EQ(s.compare(0, time.size(), time), 0) << s;
+    return "{" + s.substr(time.size() + strlen("2026-01-31T23:59:59.125Z\","));
 }
 
 std::string
@@ -105,7 +109,7 @@ TEST(Record, TimeSizeAndCause)
     EXPECT_EQ(line(*r).find("\"cause\""), std::string::npos);
 
     struct tm tm = {};
-    const char *rest = strptime(s.c_str(), "{\"time\":\"%Y-%m-%dT%H:%M:%S", &tm);
+    const char *rest = strptime(s.c_str() + s.find("\"time\""), "\"time\":\"%Y-%m-%dT%H:%M:%S", &tm);
     ASSERT_NE(rest, nullptr) << s;
     unsigned ms = 0;
     int len = 0;
@@ -186,5 +190,66 @@ TEST(Record, LosslessAcrossThreads)
         ASSERT_TRUE(std::getline(lines, text));
         ASSERT_NE(text.find("\"n\":" + std::to_string(i) + ","), std::string::npos) << text;
     }
+    record_ring_free(ring);
+}
+
+TEST(Record, IdsAreLettersInOrder)
+{
+    char text[RECORD_ID_LEN + 1];
+    record_id_text(0, text);
+    EXPECT_STREQ("0000000000000", text);
+    record_id_text(33, text);
+    EXPECT_STREQ("0000000000011", text);
+    record_id_text(UINT64_MAX, text);
+    EXPECT_STREQ("FZZZZZZZZZZZZ", text);
+}
+
+TEST(Record, NoTwoRecordsShareAnId)
+{
+    std::set<std::string> seen;
+    for (int start = 0; start < 3; start++) {
+        record_ring *ring = record_ring_new(4, false, -1);
+        for (int i = 0; i < 10; i++) {
+            memset(record_reserve(ring), 0, sizeof(struct record));
+            record_commit(ring);
+            EXPECT_TRUE(seen.insert(drain(ring).substr(strlen("{\"id\":\""), RECORD_ID_LEN)).second);
+        }
+        record_ring_free(ring);
+    }
+    EXPECT_EQ(30u, seen.size());
+}
+
+// Replay of the same capture gives the same lines.
+TEST(Record, IdsOfReplayAreTheSameEachTime)
+{
+    record_ring *ring = record_ring_new(4, true, -1);
+    memset(record_reserve(ring), 0, sizeof(struct record));
+    record_commit(ring);
+    EXPECT_EQ(0u, drain(ring).find("{\"id\":\"0000000000000\""));
+    record_ring_free(ring);
+}
+
+TEST(Record, LinesGoToTheFileAndTheControllersRing)
+{
+    record_ring *ring = record_ring_new(2, false, -1);
+    struct handover h;
+    ASSERT_EQ(0, handover_init(&h, HANDOVER_SIZE_MIN));
+    memset(record_reserve(ring), 0, sizeof(struct record));
+    record_commit(ring);
+    char *text = nullptr;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    EXPECT_EQ(1u, record_drain(ring, to, &h));
+    fclose(to);
+    uint32_t told;
+    memcpy(&told, h.ring->octets, 4);
+    ASSERT_EQ(len, told + 1u) << "less the newline";
+    EXPECT_EQ(0, memcmp(text, h.ring->octets + 4, told));
+    memset(record_reserve(ring), 0, sizeof(struct record));
+    record_commit(ring);
+    EXPECT_EQ(1u, record_drain(ring, nullptr, &h));
+    EXPECT_EQ(2 * ((4u + told + 7) & ~7u), h.ring->head);
+    free(text);
+    handover_fini(&h);
     record_ring_free(ring);
 }
