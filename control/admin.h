@@ -81,6 +81,7 @@
 #define WEIR_CONTROL_ADMIN_H
 
 #include <cjson/cJSON.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -93,6 +94,40 @@ extern "C" {
 #define ADMIN_SOCKET "/run/weir/control.sock" /* as in the appliance.cfg that ships */
 
 enum { ADMIN_PEERS_MAX = 64, ADMIN_LINE_MAX = 65536, ADMIN_IDLE_MS = 5000, ADMIN_OUT_MAX = 4 << 20 };
+
+/* ---- the server's side (admin.c). One thread; nothing waits. ---- */
+
+struct admin;
+
+struct admin_who {
+    uid_t uid;
+    char name[32];
+    bool may_read, may_push;
+};
+
+/* A request: `object` is borrowed for the call. Answer with admin_say or admin_refuse, now or later, by id. */
+typedef void admin_request_fn(void *owner, uint64_t id, const struct admin_who *who, const char *verb,
+                              const cJSON *object);
+
+struct admin_settings {
+    char read_group[64], push_group[64];
+    admin_request_fn *request;
+    void *owner;
+};
+
+/* A socket that lies there already is replaced. NULL with a sentence in err. */
+struct admin *admin_open(const char *path, const struct admin_settings *s, char *err, size_t err_size);
+void admin_close(struct admin *a);
+
+/* Fills p (ADMIN_PEERS_MAX + 1); returns how many. */
+unsigned admin_poll(const struct admin *a, struct pollfd *p);
+/* Accepts, reads, writes, and ends who is late. */
+void admin_tick(struct admin *a, uint64_t now_ms);
+
+/* A line for that peer, whose connection ends after the last. object is taken. A peer that is gone: nothing. */
+void admin_say(struct admin *a, uint64_t id, cJSON *object, bool is_last);
+void admin_refuse(struct admin *a, uint64_t id, int code, const char *error);
+bool admin_has(struct admin *a, uint64_t id);
 
 #ifdef __cplusplus
 }
