@@ -323,7 +323,7 @@ read_rules(struct evidence *e)
             continue;
         uint64_t n = e->all.n > s->n_base ? e->all.n - s->n_base : 0;
         uint64_t k = s->nk & UINT32_MAX;
-        k -= k > 0; /* the one that made it a stratum */
+        k = k < n ? k : n;
         if (n != s->n || k != s->k)
             take_counts(s, n, k);
     }

@@ -14,7 +14,7 @@
  * stratum of a kind in order of appearance gets the kind's weight times 6/(pi^2 j^2): it is given before its first
  * outcome is known. Strata known beforehand (evidence_know: those of the former generation, largest first) take
  * the places 1..m of their kind; then strata nobody knew share the novel weight. A rule becomes a stratum because it
- * did harm once: that unit chose it and is no evidence against it.
+ * did harm once: that unit chose it, and the data plane counts neither it nor what came before.
  *
  * alpha is for everything that can make one generation go back, over its whole life, whether the controller or
  * the data plane finds out. It is spent thus (a plain sum, so nothing is assumed of how they depend on each other):

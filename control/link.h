@@ -92,7 +92,8 @@ enum link_kind {
     LINK_KIND_SENDER_SUFFIX,
     LINK_KIND_RCPT_SUFFIX,
     LINK_KIND_RCPT_DOMAIN,
-    LINK_KIND_RULE,   /* a rule of b that hit where a's rule of that name did not: k only; n is ALL's since it was first seen */
+    LINK_KIND_RULE,   /* a rule of b that hit where a's rule of that name did not: k only; n is ALL's since it was first
+                       * seen. The unit at which it was is in neither: it was chosen because it is bad */
     LINK_KIND_MIRROR, /* units: mail that a's score rejects; k: b accepts */
     LINK_KIND_ERROR,  /* units: messages that both judged; k: b had a scan error or limit that a had not */
     LINK_KIND_CNT
@@ -199,7 +200,7 @@ struct link_stratum {
     uint16_t kind;  /* enum link_kind */
     uint16_t flags; /* LINK_STRATUM_PROVEN */
     uint32_t order; /* 1, 2, ...: of appearance within its kind */
-    uint32_t n_base; /* RULE: ALL's n when it was first seen; n of the stratum is ALL's n less this */
+    uint32_t n_base; /* RULE: ALL's n with the unit at which it was first seen; n of the stratum is ALL's n less this */
     uint64_t nk;
     uint64_t hash;
     char name[LINK_NAME_MAX]; /* lower case, A-labels; a rule's name as it is */

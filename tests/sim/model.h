@@ -134,7 +134,7 @@ class Once {
     }
 };
 
-// mix as factors, of several units too.
+// A mix as factors.
 struct Factors {
     mix m;
     double bad[MIX_MAX], good[MIX_MAX];
@@ -155,12 +155,10 @@ struct Stratum {
     const Factors *factors;
 };
 
-enum Where { NOWHERE = -1 };
-
 // How far a family is: the first time that each of the three ways to go back said so.
 struct Trips {
     bool m, table, mirror_error; // the controller's M; the data plane's tables; the controller's other families
-    bool m_plain;                // M >= 1/alpha, alpha not shared
+    bool m_plain, mirror_plain;  // M, MIRROR >= 1/alpha, alpha not shared
     int table_kind;
     bool any() const { return m || table || mirror_error; }
 };
@@ -261,6 +259,7 @@ class Push {
             sum_up();
         trips.m = trips.m || m >= limit_m;
         trips.m_plain = trips.m_plain || m >= 1 / settings.alpha;
+        trips.mirror_plain = trips.mirror_plain || mirror.mean >= 1 / settings.alpha;
         trips.mirror_error = trips.mirror_error || mirror.mean >= limit_mirror || error.mean >= limit_mirror;
         return trips;
     }
@@ -399,7 +398,7 @@ class Push {
                 to.kind = static_cast<uint16_t>(kind);
                 to.order = s.order;
                 to.n_base = s.n_base;
-                to.nk = kind == LINK_KIND_RULE ? s.k + 1 : uint64_t{s.n} << 32 | s.k;
+                to.nk = kind == LINK_KIND_RULE ? s.k : uint64_t{s.n} << 32 | s.k;
                 strcpy(to.name, (std::to_string(kind) + "." + std::to_string(s.order)).c_str());
                 to.state = 2;
             }

@@ -1,6 +1,6 @@
 // rollout-sim: how often good rule sets go back, and how soon bad ones do. Tables for people; unit/sim has a small part.
 //
-//     rollout-sim [null | detect | blind | wave | bulk | slow | windows | cost]... [--pushes N] [--messages N] [--seed S]
+//     rollout-sim [null | detect | blind | wave | bulk | slow | small | windows | cost]... [--pushes N] [--messages N] [--seed S]
 //
 // All of them without a name. `null` as in the design's figure: 10,000 pushes of 20,000 messages at alpha = 1e-2.
 #include <chrono>
@@ -79,7 +79,7 @@ watch(Until &u, const std::function<const Trips &(unsigned &units)> &step, unsig
     while (i < messages_max && !(m && table)) {
         const Trips &t = step(units);
         i++;
-        plain = plain ? plain : t.m_plain ? units : 0;
+        plain = plain ? plain : t.m_plain || t.mirror_plain ? units : 0;
         m = m ? m : t.m || t.mirror_error ? units : 0;
         table = table ? table : t.table ? units : 0;
         first_at = first_at ? first_at : t.any() ? i : 0;
@@ -102,7 +102,7 @@ print_until(const char *name, Until &u)
 void
 print_until_head(const char *title, const char *unit)
 {
-    printf("\n%s (mean/p99)\n%-36s %-16s %-16s %-16s %-16s %s\n", title, unit, "M >= 1e6", "M as shared", "tables", "first",
+    printf("\n%s (mean/p99)\n%-36s %-16s %-16s %-16s %-16s %s\n", title, unit, "at 1e6", "alpha shared", "tables", "first",
            "messages in all");
 }
 
@@ -317,6 +317,29 @@ run_slow(const Options &o)
 }
 
 void
+run_small(const Options &o)
+{
+    Traffic traffic;
+    printf("\n(g) sender suffixes of 1,500 (Zipf 1.1, 50,000 senders) after so many messages: proven by 20 units, seen but "
+           "unproven, without any\n");
+    Push push(evidence_settings_default);
+    Random random(o.seed);
+    Once once(18);
+    for (unsigned i = 1; i <= 1000000; i++) {
+        deliver(push, once, traffic.from_population(random));
+        if (i != 1000 && i != 10000 && i != 100000 && i != 1000000)
+            continue;
+        unsigned proven = 0, seen = 0;
+        for (uint32_t id = 0; id < SENDER_SUFFIXES; id++) {
+            const Stratum *s = push.find(LINK_KIND_SENDER_SUFFIX, id);
+            seen += s != nullptr;
+            proven += s && s->n >= 20;
+        }
+        printf("%8u: %u, %u, %u\n", i, proven, seen - proven, SENDER_SUFFIXES - seen);
+    }
+}
+
+void
 run_windows(const Options &o)
 {
     Traffic traffic;
@@ -339,7 +362,21 @@ run_windows(const Options &o)
         }
         tripped_m += m, tripped_table += table, tripped += m || table;
     }
-    printf("\n(h) LIVE, %u windows of %u messages on the edge, alpha = 1e-2: %u runs, M %u, tables %u, any %u (alpha/2 "
+    evidence_settings plain = evidence_settings_default;
+    Push hour(plain, 3600000);
+    printf("\n(h) units of a blanket reject, sender suffix in place 1, until the trip, by hour of LIVE:");
+    for (uint32_t j : {1u, 24u, 720u, 8760u}) {
+        hour.begin(j);
+        uint32_t k = 1;
+        while (evidence_log_e(k, k, .01) + std::log(.25 * 6 / (M_PI * M_PI)) < std::log(hour.limit_m))
+            k++;
+        printf("  %u: %u", j, k);
+    }
+    uint32_t k = 1;
+    while (hour.stage.trip_stratum.n_max[k] < k)
+        k++;
+    printf("; tables, a year long: %u\n", k);
+    printf("    LIVE, %u windows of %u messages on the edge, alpha = 1e-2: %u runs, M %u, tables %u, any %u (alpha/2 "
            "allows %u)\n", windows, messages, runs, tripped_m, tripped_table, tripped, runs / 200);
 }
 
@@ -399,7 +436,7 @@ main(int argc, char **argv)
         const char *name;
         void (*run)(const Options &);
     } parts[] = {{"null", run_null}, {"detect", run_detect}, {"blind", run_blind},     {"wave", run_wave},
-                 {"bulk", run_bulk}, {"slow", run_slow},     {"windows", run_windows}, {"cost", run_cost}};
+                 {"bulk", run_bulk}, {"slow", run_slow},     {"small", run_small}, {"windows", run_windows}, {"cost", run_cost}};
     Options o;
     std::vector<std::string> names;
     for (int i = 1; i < argc; i++) {

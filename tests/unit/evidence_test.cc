@@ -288,7 +288,7 @@ TEST(Evidence, MIsTheWeightedSum)
     long double c = 6 / (M_PIl * M_PIl), m = 0, w[] = {.20L, .25L * c, .25L * c / 4, .15L * c, .15L * c, .15L * c};
     m += w[0] * slow_e(300, 5, .005L) + w[1] * slow_e(200, 1, .01L) + w[2] * slow_e(3, 2, .01L);
     m += w[3] * slow_e(290, 4, .01L) + w[4] * slow_e(20, 0, .01L);
-    m += w[5] * slow_e(200, 3, .01L); // without the unit that made it a stratum
+    m += w[5] * slow_e(200, 4, .01L);
     m += 1 - (w[0] + w[1] + w[2] + w[3] + w[4] + w[5]);
     EXPECT_NEAR(read(e.get(), page).log_m, static_cast<double>(std::log(m)), 1e-12);
     // And the same however it came about.
@@ -362,24 +362,30 @@ TEST(Evidence, MirrorAndErrorAreFamiliesOfTheirOwn)
     EXPECT_EQ(r.family, LINK_KIND_ALL);
 }
 
-// A rule becomes a stratum by the harm it did: that unit is no evidence. And its counts may be read a little late.
-TEST(Evidence, ARulesFirstHitChoseIt)
+// n of a rule is ALL's since it was first seen. Its count may be read before ALL's, or be nonsense.
+TEST(Evidence, ARulesUnitsAreAllsSinceItWasSeen)
 {
     Page page;
     auto e = reader();
     page.table->nk_all = Page::nk(100, 1);
     auto &rule = page.add(LINK_KIND_RULE, "R");
     rule.n_base = 100;
-    rule.nk = Page::nk(0, 1);
     evidence_reading r = read(e.get(), page);
     EXPECT_EQ(r.worst[0].log_e, 0);
-    rule.nk = Page::nk(0, 9); // more bad ones than units: as many as there are
-    page.table->nk_all = Page::nk(104, 5);
+    rule.nk = Page::nk(0, 2);
+    page.table->nk_all = Page::nk(104, 3);
     r = read(e.get(), page);
     EXPECT_STREQ(r.worst[0].name, "R");
     EXPECT_EQ(r.worst[0].n, 4u);
-    EXPECT_EQ(r.worst[0].k, 4u);
-    page.table->nk_all = Page::nk(50, 5); // nonsense: n_base is ahead
+    EXPECT_EQ(r.worst[0].k, 2u);
+    EXPECT_NEAR(r.worst[0].log_e, evidence_log_e(4, 2, .01), 1e-12);
+    page.table->nk_all = Page::nk(110, 3); // ALL alone moves on
+    r = read(e.get(), page);
+    EXPECT_NEAR(r.worst[0].log_e, evidence_log_e(10, 2, .01), 1e-12);
+    rule.nk = Page::nk(0, 90); // more bad ones than units: as many as there are
+    r = read(e.get(), page);
+    EXPECT_EQ(r.worst[0].k, 10u);
+    page.table->nk_all = Page::nk(50, 3); // n_base is ahead
     r = read(e.get(), page);
     EXPECT_LT(r.log_m, r.limit_m);
 }
@@ -618,10 +624,12 @@ struct Walk {
             page.count(t.nk_all, is_bad);
             page.count(page.get(LINK_KIND_SENDER_SUFFIX, depth % 3 ? "com" : "uk").nk, is_bad);
             if (is_bad) {
+                uint32_t before = t.strata_cnt;
                 auto &rule = page.get(LINK_KIND_RULE, "R" + std::to_string(outcome));
-                if (rule.nk == 0)
+                if (t.strata_cnt > before)
                     rule.n_base = static_cast<uint32_t>(t.nk_all >> 32);
-                rule.nk++;
+                else
+                    rule.nk++;
             }
             double here = chance * (is_bad ? p / 2 : 1 - p);
             evidence_reading r;
