@@ -1,21 +1,29 @@
 /* preflight: everything that can be proved about a rule set before it sees a mail.
  *
- * Runs in a child of weir-control (or of weirctl), in the consumer's own loader, beside what is live, and writes one
- * report, as JSON and readable. Checks, each with a name, ok or not, what was found, and how long it took:
+ * Whatever loads or runs a rule set, or parses its text, does so in children on a leash (preflight_child.h): a crash, a
+ * hang or too much memory is a failed check with its reason. The outcome is one report, as JSON and readable. Checks,
+ * each with a name, ok or not, a sentence, what was found, and how long it took:
  *
- *   lint       errors, duplicate names, rules whose only test is a suffix and that declare no intent
- *   limits     size of the image and its databases, memory, time to compile
- *   load       image_verify and ruleset_load
- *   golden     the golden set's digest; GTUBE and EICAR caught; null sender, DSN, postmaster@, abuse@ pass
- *   suffixes   every rule of the Public Suffix List x every place of a domain x both directions, U-label and A-label:
- *              any new reject fails, unless it is declared
+ *   lint       errors, names twice in a file (but those that live has twice as well; without live's text they are only
+ *              told), rules that score and whose only test is a suffix, and that declare no intent
+ *   limits     size of the image, time to compile
+ *   load       image_verify and ruleset_load in a child; memory of the loaded set
+ *   golden     the golden set's digest; GTUBE and EICAR caught if live does; null sender, DSN, postmaster@, abuse@ pass
+ *   cost       time per octet against live's, on the corpus and on hostile input
+ *   suffixes   every rule of the Public Suffix List x every place of a domain x both directions, U-label and A-label
+ *              (preflight_probe.h says what each probe is): any new reject fails, unless it is declared
  *   corpora    ham and spam folders, against live: new ham rejects, lost spam, changed verdicts by rule and suffix
  *   clocks     the same verdicts with the dates moved on: +1 h, +1 day, next month, next New Year, 2038
- *   cost       time per octet against live's, on the corpus and on hostile input
  *
- * Live's verdicts on the probes depend on its image alone and are kept beside it, so that mostly one set is run.
+ * A reject is a verdict that does not let a mail through. New: live lets it through and the candidate does not. Without
+ * a live set everything counts as let through. A new reject is declared when the mail would pass without the rules
+ * that hit and that say `intent NAME suffix S` for its suffix or one above it.
  *
- * Threads: forks workers ([control.preflight] jobs); call from a process with one thread.
+ * Live's verdicts on the probes are kept in `cache` by its image, the probes and the thresholds, so that mostly one set
+ * is run. When a set does not load, the checks behind are not run and said to be not ok.
+ *
+ * Threads: forks workers ([control.preflight] jobs); call from a process with one thread, which does not ignore
+ *          SIGCHLD. No child is left when it returns.
  * Fails:   what cannot be checked is not ok, with the reason. */
 #ifndef WEIR_CONTROL_PREFLIGHT_H
 #define WEIR_CONTROL_PREFLIGHT_H
@@ -46,15 +54,26 @@ struct preflight_settings {
 struct preflight_job {
     const char *candidate_image, *live_image; /* files; live_image NULL: there is none, its verdicts are "accept" */
     const char *rules;                        /* the rule text, for lint and declared intent; NULL: an image was pushed */
+    const char *live_rules;                   /* live's rule text, or NULL */
     const char *cache;                        /* folder for live's verdicts, or NULL */
+    const char *suffix_list;                  /* NULL: the system's Public Suffix List */
     struct thresholds thresholds;
     bool suffixes_only;                       /* `prove`: golden and suffixes, nothing else */
     double compile_seconds;                   /* measured by the caller */
     FILE *progress;                           /* a line now and then, or NULL */
 };
 
-/* The report: {"ok":bool,"seconds":s,"checks":[{"name","ok","text","seconds",...}],"predicted":{"all":share,...},
- * "declared":[{"kind","name"}],"changed":[...]}. cJSON_Delete. Never NULL but without memory. */
+/* The report (cJSON_Delete; NULL only without memory):
+ *
+ *   {"ok", "seconds", "text",
+ *    "checks": [{"name","ok","text","seconds", "warnings":[..], what was found}],
+ *    "predicted": {"n","k","all": k/n, "strata":[{"kind","name","n","k","share"}], "rules":[{"name","n","k","share"}]},
+ *    "declared": [{"kind":"sender_suffix" or "rcpt_suffix","name":"co.uk","rules":[..]}],
+ *    "changed": [{"mail","suffix","live","candidate","score_live","score","rules":[..]}]}
+ *
+ * predicted: of the n mails of the corpora that live lets through the candidate rejects k; strata (sender's suffix) and
+ * rules with at least PREFLIGHT_STRATUM_MIN mails only, as few mails foretell nothing. Lists are cut where told. */
+enum { PREFLIGHT_STRATUM_MIN = 20, PREFLIGHT_LISTED_MAX = 100 };
 cJSON *preflight_run(const struct preflight_settings *s, const struct preflight_job *job);
 
 /* A report for people. */

@@ -15,6 +15,7 @@ enum verb_exit {
 
 int verb_scan(int argc, char **argv);
 int verb_rules(int argc, char **argv);
+int verb_preflight(int argc, char **argv);
 int verb_push(int argc, char **argv);
 int verb_status(int argc, char **argv);
 

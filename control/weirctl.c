@@ -25,6 +25,11 @@ static const struct verb {
       "check rules and tell what they cost (--dear: the N dearest), compile them to an image, or tell what differs\n"
       "between two sets. Signatures (.hdb .hsb .fp .sfp .ndb) of a rules folder are read with it. What was compiled\n"
       "is kept in $WEIR_CACHE, else $XDG_CACHE_HOME/weir, else ~/.cache/weir" },
+    { "preflight", verb_preflight,
+      "preflight [--live PATH] [--config FILE] [--ham PATH] [--spam PATH] [--threshold N] [--suffixes-only] [--json]\n"
+      "          [--quiet] [--suffix-list FILE] [--signatures PATH]... [--jobs N] [--no-cache] PATH",
+      "prove what can be proved about rules, or a compiled image, before they see a mail, beside those that are live:\n"
+      "lint, limits, loading, built-in mails, time, every public suffix in every place, ham and spam, shifted clocks" },
     { "push", verb_push,
       "push [--socket PATH] [--generation N] [--wait-ms N] [--json] [--signatures PATH]... [--jobs N] [--no-cache] PATH",
       "make rules, or a compiled image, the live ones" },
