@@ -11,6 +11,10 @@
 #include "control/preflight_judge.h"
 #include "control/preflight_suffix.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { PREFLIGHT_CACHE_FILES = 8 };
 
 struct preflight_cache {
@@ -25,4 +29,7 @@ struct preflight_cache {
 bool preflight_cache_read(const struct preflight_cache *c, struct preflight_cell *cells, uint32_t cnt);
 void preflight_cache_write(const struct preflight_cache *c, const struct preflight_cell *cells, uint32_t cnt);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

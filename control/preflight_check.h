@@ -12,6 +12,10 @@
 #include "control/preflight_corpus.h"
 #include "control/preflight_judge.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { PREFLIGHT_TEXT_MAX = 1024 };
 
 struct preflight {
@@ -56,4 +60,7 @@ void preflight_tell(const struct preflight *p, const char *format, ...) __attrib
 /* Reads the corpora once. 0, or -1 with `text`. */
 int preflight_need_corpus(struct preflight *p, char *text);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

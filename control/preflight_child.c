@@ -136,8 +136,8 @@ blame(struct group *g, unsigned idx, const char *format, ...)
     va_start(args, format);
     vsnprintf(what, sizeof(what), format, args);
     va_end(args);
-    if (g->c->name_item && atomic_load(&g->pulses[idx].beats))
-        g->c->name_item(g->c->owner, (uint32_t)atomic_load(&g->pulses[idx].at), item, sizeof(item));
+    if (g->c->name_item && __atomic_load_n(&g->pulses[idx].beats, __ATOMIC_ACQUIRE))
+        g->c->name_item(g->c->owner, __atomic_load_n(&g->pulses[idx].at, __ATOMIC_RELAXED), item, sizeof(item));
     snprintf(g->why, g->why_size, "%s%s%s", what, *item ? ", at " : "", item);
 }
 
@@ -196,7 +196,7 @@ watch(struct group *g, unsigned idx, double now)
 {
     struct leash *l = &g->leashes[idx];
     unsigned stall_ms = g->c->stall_ms ? g->c->stall_ms : PREFLIGHT_STALL_MS;
-    uint64_t beats = atomic_load(&g->pulses[idx].beats);
+    uint64_t beats = __atomic_load_n(&g->pulses[idx].beats, __ATOMIC_ACQUIRE);
     if (beats != l->beats) {
         l->beats = beats;
         l->beat_at = now;

@@ -15,10 +15,13 @@
 #define WEIR_CONTROL_PREFLIGHT_CHILD_H
 
 #include <cjson/cJSON.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum {
     PREFLIGHT_JOBS_MAX = 64,
@@ -33,10 +36,18 @@ enum {
 
 /* What one child and its parent share while it runs. */
 struct preflight_pulse {
-    atomic_uint_fast64_t beats; /* a child adds to it when it has done something */
-    atomic_uint_fast32_t at;    /* what it does now: an item's number */
-    char why[256];              /* and why it gave up */
+    uint64_t beats; /* a child adds to it when it has done something; atomic */
+    uint32_t at;    /* what it does now: an item's number; atomic */
+    char why[256];  /* and why it gave up */
 };
+
+/* In a child: it has begun with item `at`. */
+static inline void
+preflight_beat(struct preflight_pulse *pulse, uint32_t at)
+{
+    __atomic_store_n(&pulse->at, at, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&pulse->beats, 1, __ATOMIC_RELEASE);
+}
 
 struct preflight_children {
     unsigned cnt;
@@ -71,4 +82,7 @@ double preflight_now(void);
 /* Unprintable octets become "?": for what children and files say. */
 void preflight_clean(char *text);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     PREFLIGHT_CORPUS_MAILS = 200000,
     PREFLIGHT_CORPUS_MIB = 1024
@@ -36,4 +40,7 @@ struct preflight_corpus {
 int preflight_corpus_read(struct preflight_corpus *c, const char *path, const char *kind, char *why, size_t size);
 void preflight_corpus_free(struct preflight_corpus *c);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

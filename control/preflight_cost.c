@@ -95,7 +95,7 @@ run_lap(struct course *c, struct lap *lap, struct runner *runners, uint32_t cnt,
             lap->octets += runners[i].mail.len;
             lap->live_ns += runners[i].live_ns;
             lap->ns += runners[i].ns;
-            atomic_fetch_add(&pulse->beats, 1);
+            preflight_beat(pulse, i);
         }
     }
 }

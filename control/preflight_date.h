@@ -18,10 +18,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The newest date of the Date and Received fields, in seconds since 1970 UTC as if its zone were UTC. False: none. */
 bool preflight_date_newest(const uint8_t *mail, size_t len, int64_t *date);
 
 /* Writes the mail with all dates moved by `by` seconds to out, up to cap octets. Returns octets written; 0: no room. */
 size_t preflight_date_move(const uint8_t *mail, size_t len, int64_t by, uint8_t *out, size_t cap);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

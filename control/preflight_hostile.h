@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { PREFLIGHT_HOSTILE_LEN = 96 * 1024 };
 
 enum preflight_hostile {
@@ -28,4 +32,7 @@ const char *preflight_hostile_name(enum preflight_hostile kind);
 /* Writes the mail to out[PREFLIGHT_HOSTILE_LEN]. Returns its octets. */
 size_t preflight_hostile_mail(enum preflight_hostile kind, uint8_t *out);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

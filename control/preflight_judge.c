@@ -21,8 +21,8 @@ enum {
 
 /* What the children of one judging share, beside the cells. */
 struct board {
-    atomic_uint_fast32_t next; /* the first item that nobody has taken */
-    atomic_uint_fast32_t done;
+    uint32_t next; /* the first item that nobody has taken; atomic */
+    uint32_t done; /* atomic */
     uint32_t names_cnt;
 };
 
@@ -250,17 +250,16 @@ work(unsigned idx, struct preflight_pulse *pulse, void *owner)
     if (idx == 0)
         tell_names(x, j.rs);
     for (;;) {
-        uint32_t at = (uint32_t)atomic_fetch_add(&x->board->next, CHUNK);
+        uint32_t at = __atomic_fetch_add(&x->board->next, CHUNK, __ATOMIC_RELAXED);
         for (uint32_t end = at + CHUNK; at < end; at++) {
             if (at >= g->cnt)
                 return true;
-            atomic_store(&pulse->at, g->first + at);
-            atomic_fetch_add(&pulse->beats, 1);
+            preflight_beat(pulse, g->first + at);
             if (!judge_item(&j, g->first + at, &x->v->cells[g->first + at])) {
                 snprintf(pulse->why, sizeof(pulse->why), "no memory for a message");
                 return false;
             }
-            atomic_fetch_add(&x->board->done, 1);
+            __atomic_fetch_add(&x->board->done, 1, __ATOMIC_RELAXED);
         }
     }
 }
@@ -280,7 +279,7 @@ progress(void *owner)
 {
     const struct judging *x = owner;
     if (x->g->progress)
-        x->g->progress(x->g->owner, (uint32_t)atomic_load(&x->board->done));
+        x->g->progress(x->g->owner, __atomic_load_n(&x->board->done, __ATOMIC_RELAXED));
 }
 
 /* Children may have written anything. */

@@ -21,6 +21,10 @@
 #include "scan/score.h"
 #include "scan/span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     /* 16 octets each. The suffix probes are 240,000. */
     PREFLIGHT_ITEMS_MAX = 4 << 20,
@@ -100,4 +104,7 @@ struct ruleset;
 struct scanner;
 struct ruleset *preflight_load(const char *image, char *why, size_t size);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

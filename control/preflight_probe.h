@@ -27,6 +27,10 @@
 
 #include "control/preflight_judge.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { PREFLIGHT_PROBE_VERSION = 1 };
 
 enum preflight_place {
@@ -57,4 +61,7 @@ void preflight_probe(struct preflight_item *item, const char *domain, enum prefl
 /* "Sun, 1 Nov 2026 12:00:00 +0000" into text[40]. */
 void preflight_date(time_t t, char *text);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

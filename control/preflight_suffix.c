@@ -69,10 +69,11 @@ add_rule(struct preflight_suffixes *s, const char *rule, bool is_private)
     if (rule[0] == '!') {
         const char *dot = strchr(rule, '.');
         snprintf(suffix, sizeof(suffix), "%s", dot ? dot + 1 : "");
-        snprintf(domain, sizeof(domain), "%s", rule + 1);
+        snprintf(domain, sizeof(domain), "%.*s", SUFFIX_LINE_MAX, rule + 1);
     } else {
         bool is_wild = rule[0] == '*' && rule[1] == '.';
-        snprintf(suffix, sizeof(suffix), "%s%s", is_wild ? "com." : "", rule + (is_wild ? 2 : 0));
+        snprintf(suffix, sizeof(suffix), "%s%.*s", is_wild ? "com." : "", SUFFIX_LINE_MAX,
+                 rule + (is_wild ? 2 : 0));
         snprintf(domain, sizeof(domain), "brookfield.%s", suffix);
     }
     if (!*suffix || strpbrk(suffix, "*!") || !to_ascii(suffix, &ascii) || !to_ascii(domain, &ascii_domain))

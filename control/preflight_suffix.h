@@ -22,6 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define PREFLIGHT_SUFFIX_LIST "/usr/share/publicsuffix/public_suffix_list.dat"
 
 enum { SUFFIX_RULES_MAX = 65536, SUFFIX_LINE_MAX = 200 };
@@ -43,4 +47,7 @@ struct preflight_suffixes {
 int preflight_suffixes_read(struct preflight_suffixes *s, const char *path, char *why, size_t size);
 void preflight_suffixes_free(struct preflight_suffixes *s);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -15,7 +15,6 @@
 #include "scan/ruleset.h"
 
 enum { JSON_FILE_MAX = 8 << 20 };
-#pragma weak preflight_run
 
 static double
 seconds(void)
@@ -192,16 +191,18 @@ work_compile(const void *work, FILE *out)
 /* ---- pre-flight ---- */
 
 static void
-job_of(const struct work *w, struct preflight_job *job, char paths[3][GENERATIONS_PATH_MAX])
+job_of(const struct work *w, struct preflight_job *job, char paths[4][GENERATIONS_PATH_MAX])
 {
     generations_path(w->store, w->generation, "image", paths[0]);
     generations_path(w->store, w->live, "image", paths[1]);
     struct stat st;
     bool has_live = w->live && stat(paths[1], &st) == 0;
     bool has_rules = generations_source(w->store, w->generation, paths[2]) && !rulesfile_is_image(paths[2]);
+    bool has_live_rules = has_live && generations_source(w->store, w->live, paths[3]) && !rulesfile_is_image(paths[3]);
     *job = (struct preflight_job){.candidate_image = paths[0],
                                   .live_image = has_live ? paths[1] : NULL,
                                   .rules = has_rules ? paths[2] : NULL,
+                                  .live_rules = has_live_rules ? paths[3] : NULL,
                                   .thresholds = w->settings->thresholds};
 }
 
@@ -256,15 +257,13 @@ int
 work_preflight(const void *work, FILE *out)
 {
     const struct work *w = work;
-    char paths[3][GENERATIONS_PATH_MAX], cache[GENERATIONS_PATH_MAX + 16], text[512], err[GENERATIONS_ERR_MAX];
+    char paths[4][GENERATIONS_PATH_MAX], cache[GENERATIONS_PATH_MAX + 16], text[512], err[GENERATIONS_ERR_MAX];
     struct preflight_job job;
     job_of(w, &job, paths);
     snprintf(cache, sizeof(cache), "%s/probes", w->settings->state);
     job.cache = mkdir(cache, 0750) == 0 || errno == EEXIST ? cache : NULL;
     struct progress progress = {out};
     job.progress = progress_open(&progress);
-    if (!preflight_run)
-        return put_line(out, outcome(false, "this build has no pre-flight: force it"));
     cJSON *report = preflight_run(&w->settings->preflight, &job);
     if (!report)
         return put_line(out, outcome(false, "no memory for a report"));
@@ -281,7 +280,7 @@ int
 work_prove(const void *work, FILE *out)
 {
     const struct work *w = work;
-    char paths[3][GENERATIONS_PATH_MAX];
+    char paths[4][GENERATIONS_PATH_MAX];
     struct preflight_job job;
     double begun = seconds();
     job_of(w, &job, paths);
@@ -289,7 +288,7 @@ work_prove(const void *work, FILE *out)
     job.suffixes_only = true;
     struct progress progress = {out};
     job.progress = progress_open(&progress);
-    cJSON *report = preflight_run ? preflight_run(&w->settings->preflight, &job) : NULL;
+    cJSON *report = preflight_run(&w->settings->preflight, &job);
     cJSON *o = cJSON_Parse(w->text);
     if (!report || !o)
         return put_refusal(out, "no memory for a report");
