@@ -40,6 +40,14 @@
     X(REFUSAL_GAVE_UP,     "refusal-gave-up",      "our replies never acknowledged") \
     X(REFUSAL_CAP,         "refusal-cap",          "refusals without memory for a reply: both sides reset") \
     X(RECORDS_DROPPED,     "records-dropped",      "verdict records dropped: ring full") \
+    X(PAIRED,              "paired",               "messages that two rule sets judged to the end") \
+    X(SHED,                "shed",                 "second judgements not made for want of time or memory") \
+    X(UNPROVEN_OLD,        "unproven-old",         "the same, of senders without evidence: the former rule set judged alone") \
+    X(DISAGREED,           "disagreed",            "messages about which two rule sets disagreed") \
+    X(DEFERRED,            "deferred",             "messages deferred because of that") \
+    X(RETRIED,             "retried",              "messages deferred because of that which came again") \
+    X(DEFER_ENOUGH,        "defer-enough",         "the same, deferred often enough: the old verdict decided") \
+    X(DEFER_FULL,          "defer-full",           "messages not deferred, no place to remember them: the old verdict decided") \
     X(NO_MBUF,             "no-mbuf",              "own segments not made: mbuf pool empty") \
     X(STEERED,             "steered",              "frames handed to another core") \
     X(STEER_FULL,          "steer-full",           "frames dropped: the other core's ring was full")

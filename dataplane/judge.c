@@ -34,6 +34,29 @@ record_text(struct record *r, uint16_t *cnt, const void *text, size_t len)
 }
 
 static void
+record_rules(struct record *r, uint16_t *cnt, const struct ruleset *rs, const struct judgement *j, unsigned max)
+{
+    for (unsigned i = 0; i < j->rules_cnt && i < max; i++) {
+        const char *name = ruleset_rule_name(rs, j->rules[i]);
+        record_text(r, cnt, name, strlen(name));
+    }
+}
+
+/* The judgement that did not decide. */
+static void
+record_other(struct record *r, const struct pair *p)
+{
+    bool is_first = p->decides == p->second;
+    const struct judgement *j = is_first ? p->ja : p->jb;
+    r->stage = (uint8_t)(p->mode & SECOND_STAGE_MASK);
+    r->deferred_try = (uint8_t)p->note;
+    r->other_generation = j->generation;
+    r->other_score_milli = j->score_milli;
+    r->other_verdict = (uint8_t)j->by_score;
+    record_rules(r, &r->other_rule_cnt, message_ruleset(is_first ? p->first : p->second), j, RECORD_OTHER_RULES_MAX);
+}
+
+static void
 write_record(struct pipeline *pl, const struct flow *f, const struct judgement *j)
 {
     const struct smtp_session *s = f->smtp;
@@ -62,10 +85,10 @@ write_record(struct pipeline *pl, const struct flow *f, const struct judgement *
     for (unsigned i = 0; i < smtp_rcpt_cnt(s); i++)
         record_text(r, &r->rcpt_cnt, smtp_rcpt(s, i).ptr, smtp_rcpt(s, i).len);
     const struct ruleset *rs = smtp_ruleset(s);
-    for (unsigned i = 0; rs && i < j->rules_cnt; i++) {
-        const char *name = ruleset_rule_name(rs, j->rules[i]);
-        record_text(r, &r->rule_cnt, name, strlen(name));
-    }
+    if (rs)
+        record_rules(r, &r->rule_cnt, rs, j, JUDGEMENT_RULES_MAX);
+    if (smtp_pair(s))
+        record_other(r, smtp_pair(s));
     record_commit(pl->records);
 }
 
@@ -91,6 +114,7 @@ judge_client(struct pipeline *pl, struct flow *f)
             continue;
         const struct judgement *j = smtp_judgement(f->smtp);
         write_record(pl, f, j);
+        smtp_forget_pair(f->smtp);
         if (!verdict_forwards(j->verdict)) {
             uint32_t read_seq = c->judged;
             c->judged = cut;

@@ -40,6 +40,7 @@ pipeline_new(const struct pipeline_config *cfg, unsigned thread_idx, int node, u
         goto fail;
     pl->scanner.thresholds = cfg->thresholds;
     memcpy(pl->scanner.event_action, cfg->event_action, sizeof(cfg->event_action));
+    second_init(pl, seed + thread_idx * UINT64_C(0x9e3779b97f4a7c15));
 
     what = "flows";
     pl->flows = flow_table_new(cfg->flows_max, cfg->half_open_max, seed, node);
@@ -294,6 +295,7 @@ pipeline_plan(struct pipeline *pl, struct swap *swap, const struct plan *plan)
     pl->swap = swap;
     pl->plan = plan;
     pl->scanner.live = plan->live;
+    second_plan(pl, plan);
 }
 
 void

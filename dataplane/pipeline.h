@@ -21,6 +21,7 @@
 #include "dataplane/flow.h"
 #include "dataplane/fragment.h"
 #include "dataplane/record.h"
+#include "dataplane/second.h"
 #include "dataplane/slab.h"
 #include "scan/smtp.h"
 
@@ -87,6 +88,7 @@ struct pipeline {
     uint64_t unknown_until_ms; /* connections of unknown beginning pass until then */
     struct scanner scanner; /* scanner.live: of the plan */
     const struct plan *plan; /* of this burst (pipeline_plan); NULL in tests that have none */
+    struct second second;    /* second.tally and second.deferred: set-up, by who shares them among cores */
     struct swap *swap;       /* for a return (swap_return); NULL in tests that have none */
     struct flow_table *flows;
     struct store_pool store;

@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 #include <numa.h>
 
+#include "control/link.h"
 #include "dataplane/handover.h"
 #include "scan/event.h"
 
@@ -170,6 +171,27 @@ record_id_text(uint64_t id, char *text)
     text[RECORD_ID_LEN] = '\0';
 }
 
+/* Two rule sets have judged. */
+static void
+add_other(cJSON *to, const struct record *rec, unsigned *at, char *utf8)
+{
+    static const char *const stages[] = {[LINK_STAGE_SHADOW] = "SHADOW",
+                                         [LINK_STAGE_CANARY] = "CANARY",
+                                         [LINK_STAGE_PROBATION] = "PROBATION",
+                                         [LINK_STAGE_LIVE] = "LIVE"};
+    const char *stage = rec->stage <= LINK_STAGE_LIVE ? stages[rec->stage] : NULL;
+    if (!stage)
+        return;
+    cJSON_AddStringToObject(to, "stage", stage);
+    cJSON *other = cJSON_AddObjectToObject(to, "other");
+    cJSON_AddNumberToObject(other, "generation", rec->other_generation);
+    cJSON_AddStringToObject(other, "verdict", verdict_name((enum verdict)rec->other_verdict));
+    cJSON_AddNumberToObject(other, "score", rec->other_score_milli / 1000.0);
+    add_texts(other, "rules", rec, rec->other_rule_cnt, at, utf8);
+    if (rec->deferred_try)
+        cJSON_AddNumberToObject(to, "deferred_try", rec->deferred_try);
+}
+
 static cJSON *
 record_json(const struct record *rec)
 {
@@ -196,6 +218,7 @@ record_json(const struct record *rec)
     if (rec->cause > EVENT_NONE && rec->cause < EVENT_CNT)
         cJSON_AddStringToObject(j, "cause", event_name((enum event)rec->cause));
     cJSON_AddNumberToObject(j, "generation", rec->generation);
+    add_other(j, rec, &at, utf8);
     cJSON *events = cJSON_AddArrayToObject(j, "events");
     for (int e = EVENT_NONE + 1; e < EVENT_CNT; e++) {
         if (rec->events & EVENT_BIT(e))

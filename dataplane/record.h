@@ -21,6 +21,9 @@
  *   rules          their names, a list
  *   cause          the event that decided; only when one did and not the score
  *   generation     of the rule set that judged
+ *   stage          SHADOW, CANARY, PROBATION or LIVE: why two rule sets judged; only when they did
+ *   other          what the rule set said that did not decide: {generation, verdict, score, rules}; only then
+ *   deferred_try   how often the message has been deferred because they disagree; only when it was now
  *   events         what was not plainly right, a list: in this message, and in its connection up to here
  *
  * Threads: reserve/commit: the ring's core. drain: the agent. */
@@ -38,7 +41,10 @@
 extern "C" {
 #endif
 
-enum { RECORD_TEXT_MAX = 8192 };
+enum {
+    RECORD_TEXT_MAX = 8192,
+    RECORD_OTHER_RULES_MAX = 32 /* names of the other set; of those that decided all that a judgement lists */
+};
 
 struct handover;
 
@@ -52,10 +58,14 @@ struct record {
     int32_t score_milli;
     enum verdict verdict;
     uint8_t cause; /* enum event */
+    uint8_t stage; /* enum link_stage_id; 0: judged once */
+    uint8_t other_verdict, deferred_try;
+    uint32_t other_generation;
+    int32_t other_score_milli;
     uint64_t events;
     uint64_t octets;
-    uint16_t rule_cnt, rcpt_cnt;
-    /* mail_from, then rcpt_cnt recipients, then rule_cnt rule names, each ending in NUL; what does not
+    uint16_t rule_cnt, rcpt_cnt, other_rule_cnt;
+    /* mail_from, rcpt_cnt recipients, rule_cnt rule names, other_rule_cnt rule names, each ending in NUL; what does not
      * fit is left out and the counts say so. May hold any octets but NUL. */
     uint16_t text_len;
     char text[RECORD_TEXT_MAX];

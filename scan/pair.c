@@ -126,14 +126,14 @@ pair_feed(struct pair *p, const uint8_t *octets, size_t len)
         message_feed(p->first, octets, len);
 }
 
-static void
-drop_second(struct pair *p)
+void
+pair_drop_second(struct pair *p)
 {
     uint64_t start = now(p);
 
     message_free(p->second);
     spent(p, 1, start);
-    p->second = NULL;
+    p->second = p->decides = NULL;
     p->jb = NULL;
 }
 
@@ -143,7 +143,7 @@ pair_end(struct pair *p, bool is_whole)
     uint64_t start;
 
     if (p->second != NULL && !is_whole)
-        drop_second(p);
+        pair_drop_second(p);
     if (p->second == NULL) {
         p->ja = message_end(p->first);
         return p->ja;
@@ -161,7 +161,7 @@ void
 pair_free(struct pair *p)
 {
     if (p->second != NULL)
-        drop_second(p);
+        pair_drop_second(p);
     if (p->first != NULL)
         message_free(p->first);
     p->first = p->decides = NULL;

@@ -79,6 +79,9 @@ void pair_feed(struct pair *p, const uint8_t *octets, size_t len);
 /* Judges. is_whole false: the mail was cut short, so a second opinion is none, and goes. Returns first's. */
 const struct judgement *pair_end(struct pair *p, bool is_whole);
 
+/* Gives the second message back. */
+void pair_drop_second(struct pair *p);
+
 /* Empty is allowed, and what it is afterwards. */
 void pair_free(struct pair *p);
 

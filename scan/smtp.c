@@ -533,6 +533,13 @@ smtp_pair(const struct smtp_session *s)
     return s->has_ended && s->pair.second != NULL ? &s->pair : NULL;
 }
 
+void
+smtp_forget_pair(struct smtp_session *s)
+{
+    if (s->pair.second != NULL)
+        pair_drop_second(&s->pair);
+}
+
 bool
 smtp_is_blind(const struct smtp_session *s)
 {

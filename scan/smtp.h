@@ -114,8 +114,11 @@ const struct judgement *smtp_judgement(const struct smtp_session *s);
 /* Rule set of that judgement (for rule names); NULL if none. */
 const struct ruleset *smtp_ruleset(const struct smtp_session *s);
 
-/* Both judgements, when it was judged twice; else NULL. Same lifetime. */
+/* Both judgements, when it was judged twice; else NULL. Same lifetime, or until smtp_forget_pair: the judgement has
+ * been written down, and its second message is given back now and not with the next command (which may not come for
+ * minutes). The rule set of the judgement is not to be asked for afterwards. */
 const struct pair *smtp_pair(const struct smtp_session *s);
+void smtp_forget_pair(struct smtp_session *s);
 
 bool smtp_is_blind(const struct smtp_session *s);
 
