@@ -66,6 +66,10 @@ typedef int journal_fn(void *owner, const cJSON *record);
 int64_t journal_read(const char *path, journal_fn *fn, void *owner, uint64_t *broken_line, int *is_torn, char *err,
                      size_t err_size);
 
+/* The same, with the hash of the last good line (JOURNAL_HASH_LEN digits and a NUL). */
+int64_t journal_verify(const char *path, journal_fn *fn, void *owner, uint64_t *broken_line, int *is_torn, char *hash,
+                       char *err, size_t err_size);
+
 /* The whole history: of a file that begins with "journal-broken" the good part of the file it names first, and so on
  * back (JOURNAL_BROKEN_MAX files at most), then the file itself, as far as it is good. seq ascends throughout. Returns
  * how many records there were, -1: the file cannot be read. */

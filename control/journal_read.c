@@ -217,10 +217,11 @@ open_to_read(const char *path, char *err, size_t err_size)
 }
 
 int64_t
-journal_read(const char *path, journal_fn *fn, void *owner, uint64_t *broken_line, int *is_torn, char *err,
-             size_t err_size)
+journal_verify(const char *path, journal_fn *fn, void *owner, uint64_t *broken_line, int *is_torn, char *hash, char *err,
+               size_t err_size)
 {
     struct journal_end end;
+    *hash = '\0';
     *broken_line = 0;
     *is_torn = 0;
     snprintf(err, err_size, "%s", "");
@@ -231,9 +232,18 @@ journal_read(const char *path, journal_fn *fn, void *owner, uint64_t *broken_lin
     close(fd);
     *broken_line = end.broken_line;
     *is_torn = end.is_torn;
+    memcpy(hash, end.hash, sizeof(end.hash));
     if (end.broken_line || n < 0)
         snprintf(err, err_size, "%s", end.why);
     return n;
+}
+
+int64_t
+journal_read(const char *path, journal_fn *fn, void *owner, uint64_t *broken_line, int *is_torn, char *err,
+             size_t err_size)
+{
+    char hash[JOURNAL_HASH_LEN + 1];
+    return journal_verify(path, fn, owner, broken_line, is_torn, hash, err, err_size);
 }
 
 /* ---- the whole history ---- */

@@ -1,30 +1,24 @@
-/* weirctl push and status: rules to the data plane, and how it is. */
-#include <cjson/cJSON.h>
+/* weirctl push: rules to weir-control, which proves them stage by stage; with --link straight to the data plane. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "control/peer.h"
-#include "control/rulesfile.h"
+#include "control/client.h"
+#include "control/linkcmd.h"
 #include "control/verbs.h"
-#include "scan/verdict.h"
 
 struct options {
-    const char *socket_path;
-    const char *path; /* push: rules or image */
-    struct link_load load;
-    struct rulesfile_how how;
-    bool wants_json;
+    struct client client;
+    struct linkcmd link; /* socket NULL: through weir-control */
+    cJSON *force, *expect;
+    const char *stage, *comment;
+    bool waits;
+    const char *only_link, *only_control; /* an option that belongs to one way */
 };
 
-enum { WAIT_MS = 5000 };
+enum { WAIT_MS = 5000, EXPECT_MAX = 32 };
 
 static bool
 read_u32(const char *text, uint32_t *n)
@@ -36,206 +30,242 @@ read_u32(const char *text, uint32_t *n)
     return *text >= '0' && *text <= '9' && !*end && errno == 0 && v <= UINT32_MAX;
 }
 
-/* True: go on; else *code is what the verb returns. */
 static bool
-read_options(int argc, char **argv, bool wants_path, struct options *o, int *code)
+is_one_of(const char *word, size_t len, const char *const *words, size_t cnt)
 {
-    static const struct option options[] = {{"socket", required_argument, NULL, 's'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"generation", required_argument, NULL, 'g'},
-                                            {"wait-ms", required_argument, NULL, 'w'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            RULESFILE_OPTIONS,
-                                            {0}};
-    const char *verb = argv[0];
-    *o = (struct options){.socket_path = PEER_SOCKET, .load.wait_ms = WAIT_MS};
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        bool is_right = c == 's' || c == 'j' || c == 'h';
-        if (c == 's')
-            o->socket_path = optarg;
-        else if (c == 'j')
-            o->wants_json = true;
-        else if (wants_path && c == 'g')
-            is_right = read_u32(optarg, &o->load.generation);
-        else if (wants_path && c == 'w')
-            is_right = read_u32(optarg, &o->load.wait_ms);
-        else if (wants_path)
-            is_right = rulesfile_option(&o->how, c, optarg);
-        if (!is_right)
-            return *code = verb_usage_error(verb, "an option or its value is wrong"), false;
-        if (c == 'h')
-            return *code = verb_help(verb), false;
+    for (size_t i = 0; i < cnt; i++) {
+        if (strlen(words[i]) == len && !strncmp(word, words[i], len))
+            return true;
     }
-    if (argc - optind != (wants_path ? 1 : 0))
-        return *code = verb_usage_error(verb, wants_path ? "wants one PATH" : "takes no argument"), false;
-    o->path = wants_path ? argv[optind] : NULL;
+    return false;
+}
+
+static bool
+read_stage(const char *text)
+{
+    static const char *const stages[] = {"SHADOW", "CANARY", "PROBATION", "LIVE"};
+    return is_one_of(text, strlen(text), stages, 4);
+}
+
+/* "preflight,shadow" */
+static bool
+read_force(const char *text, cJSON **list)
+{
+    static const char *const gates[] = {"preflight", "shadow", "probation"};
+    cJSON_Delete(*list);
+    *list = cJSON_CreateArray();
+    for (const char *at = text;; at++) {
+        size_t len = strcspn(at, ",");
+        if (!is_one_of(at, len, gates, 3))
+            return false;
+        char gate[16];
+        snprintf(gate, sizeof(gate), "%.*s", (int)len, at);
+        cJSON_AddItemToArray(*list, cJSON_CreateString(gate));
+        at += len;
+        if (!*at)
+            return true;
+    }
+}
+
+/* "sender-suffix:example=0.3", "all=2%" */
+static bool
+read_expect(const char *text, cJSON **list)
+{
+    static const char *const kinds[] = {"all", "sender-suffix", "rcpt-suffix", "rcpt-domain", "rule", "mirror", "error"};
+    size_t kind_len = strcspn(text, ":=");
+    const char *name = text[kind_len] == ':' ? text + kind_len + 1 : text + kind_len;
+    const char *rate_text = strrchr(text, '=');
+    char *end;
+    if (!rate_text || rate_text < name || !is_one_of(text, kind_len, kinds, 7))
+        return false;
+    double rate = strtod(rate_text + 1, &end);
+    if (!strcmp(end, "%")) {
+        rate /= 100;
+        end++;
+    }
+    if (end == rate_text + 1 || *end || !(rate > 0 && rate < 1))
+        return false;
+    if (!*list)
+        *list = cJSON_CreateArray();
+    if (cJSON_GetArraySize(*list) == EXPECT_MAX)
+        return false;
+    cJSON *one = cJSON_CreateObject();
+    char word[256];
+    snprintf(word, sizeof(word), "%.*s", (int)kind_len, text);
+    cJSON_AddStringToObject(one, "kind", word);
+    snprintf(word, sizeof(word), "%.*s", (int)(rate_text - name), name);
+    cJSON_AddStringToObject(one, "name", word);
+    cJSON_AddNumberToObject(one, "rate", rate);
+    cJSON_AddItemToArray(*list, one);
     return true;
 }
 
-static void
-print_json(cJSON *object)
+enum { LINK = 300, STAGE, FORCE, EXPECT, COMMENT, WAIT };
+
+/* Of the way through weir-control. */
+static bool
+take_control(struct options *o, int c, const char *value)
 {
-    char *text = cJSON_PrintUnformatted(object);
-    if (text)
-        puts(text);
-    cJSON_free(text);
-    cJSON_Delete(object);
+    o->only_control = "--stage, --force, --expect, --comment and --wait";
+    if (c == STAGE)
+        o->stage = value;
+    else if (c == COMMENT)
+        o->comment = value;
+    else if (c == WAIT)
+        o->waits = true;
+    return c == FORCE ? read_force(value, &o->force)
+                      : c == EXPECT ? read_expect(value, &o->expect) : c != STAGE || read_stage(value);
 }
 
-static int
-failed(const char *verb, const struct options *o, enum peer_result result, const char *why)
+/* Of the direct way. */
+static bool
+take_link(struct options *o, int c, const char *value)
 {
-    fprintf(stderr, "weirctl %s: %s\n", verb, why);
-    if (o->wants_json) {
-        cJSON *j = cJSON_CreateObject();
-        cJSON_AddBoolToObject(j, "ok", false);
-        cJSON_AddStringToObject(j, "error", why);
-        print_json(j);
+    if (c == LINK) {
+        o->link.socket = value;
+        return true;
     }
-    return result == PEER_REFUSED ? VERB_REFUSED : VERB_UNREACHABLE;
+    o->only_link = "--generation, --wait-ms, --signatures, --jobs and --no-cache";
+    if (c == 'g')
+        return read_u32(value, &o->link.load.generation);
+    if (c == 'w')
+        return read_u32(value, &o->link.load.wait_ms);
+    return rulesfile_option(&o->link.how, c, value);
 }
 
-/* The rules themselves are refused, before anything is sent: all that was said goes to stderr, and with --json
- * its summary (the last line) and each diagnostic to stdout. */
-static int
-refused_rules(const struct options *o, char *said)
+/* True: go on; else *code is what the verb returns. */
+static bool
+read_options(int argc, char **argv, struct options *o, int *code)
 {
-    fputs(said, stderr);
-    if (o->wants_json) {
-        cJSON *j = cJSON_CreateObject();
-        cJSON_AddBoolToObject(j, "ok", false);
-        cJSON *diagnostics = rulesfile_diagnostics_json(said);
-        said[strlen(said) - 1] = 0;
-        const char *last = strrchr(said, '\n');
-        cJSON_AddStringToObject(j, "error", last ? last + 1 : said);
-        cJSON_AddItemToObject(j, "diagnostics", diagnostics);
-        print_json(j);
-    }
-    free(said);
-    return VERB_REFUSED;
-}
-
-/* Octets as a sealed memfd, so that what was checked cannot change on its way. -1: errno. */
-static int
-sealed(const void *octets, size_t len)
-{
-    int fd = memfd_create("weir-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    for (size_t at = 0; fd >= 0 && at < len;) {
-        ssize_t n = write(fd, (const char *)octets + at, len - at);
-        if (n > 0) {
-            at += (size_t)n;
-        } else if (n == 0 || errno != EINTR) {
-            close(fd);
-            return -1;
+    static const struct option options[] = {CLIENT_OPTIONS,
+                                            {"link", required_argument, NULL, LINK},
+                                            {"generation", required_argument, NULL, 'g'},
+                                            {"wait-ms", required_argument, NULL, 'w'},
+                                            {"stage", required_argument, NULL, STAGE},
+                                            {"force", required_argument, NULL, FORCE},
+                                            {"expect", required_argument, NULL, EXPECT},
+                                            {"comment", required_argument, NULL, COMMENT},
+                                            {"wait", no_argument, NULL, WAIT},
+                                            RULESFILE_OPTIONS,
+                                            {0}};
+    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (c == 's' || c == 'j' || c == 'h' || c == '?') {
+            if (!client_option(&o->client, c, optarg, code))
+                return false;
+        } else if (!(c >= STAGE && c <= WAIT ? take_control(o, c, optarg) : take_link(o, c, optarg))) {
+            return *code = verb_usage_error("push", "an option or its value is wrong"), false;
         }
     }
-    if (fd >= 0)
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
-    return fd;
+    const char *wrong = o->link.socket ? o->only_control : o->only_link;
+    if (wrong)
+        return *code = verb_usage_error("push", "%s %s", wrong, o->link.socket ? "do not go with --link" : "go with --link only"),
+               false;
+    if (argc - optind != 1)
+        return *code = verb_usage_error("push", "wants one PATH"), false;
+    o->link.path = argv[optind];
+    o->link.wants_json = o->client.wants_json;
+    return true;
+}
+
+/* ---- through weir-control ---- */
+
+/* What was shown last, so that a log gets a line for each stage and a terminal one line that moves. */
+struct shown {
+    char state[32];
+    bool is_terminal, has_line;
+};
+
+static void
+show_progress(void *owner, const cJSON *p)
+{
+    struct shown *s = owner;
+    char m[SAY_MAX];
+    char k[SAY_MAX];
+    char n[SAY_MAX];
+    char left[SAY_MAX];
+    char line[512];
+    const char *state = say_text(p, "progress");
+    bool is_new = strcmp(state, s->state) != 0;
+    if (!is_new && !s->is_terminal)
+        return;
+    int len = snprintf(line, sizeof(line), "generation %.0f  %-10.16s", say_number(p, "generation"), state);
+    if (say_member(p, "n"))
+        len += snprintf(line + len, sizeof(line) - (size_t)len, "  %s of %s newly rejected, evidence of harm %s",
+                        say_count(say_number(p, "k"), k), say_count(say_number(p, "n"), n), say_e(say_number(p, "log_m"), m));
+    if (say_number(p, "left_ms") > 0)
+        len += snprintf(line + len, sizeof(line) - (size_t)len, "  about %s left", say_ms(say_number(p, "left_ms"), left));
+    snprintf(line + len, sizeof(line) - (size_t)len, "  %.200s", say_text(p, "text"));
+    for (char *at = line; *at; at++)
+        *at = (unsigned char)*at < ' ' || *at == 127 ? '?' : *at;
+    if (s->has_line)
+        fputs(is_new ? "\n" : "\r\033[K", stderr);
+    fputs(line, stderr);
+    if (!s->is_terminal)
+        fputc('\n', stderr);
+    fflush(stderr);
+    s->has_line = s->is_terminal;
+    snprintf(s->state, sizeof(s->state), "%s", state);
+}
+
+static void
+print_push(const cJSON *answer)
+{
+    double generation = say_number(answer, "generation");
+    const char *state = say_text(answer, "state");
+    say_row("generation", "%.0f", generation);
+    say_row("state", "%s%s%s", state, *say_text(answer, "text") ? ": " : "", say_text(answer, "text"));
+    say_checks(say_member(answer, "report"), true);
+    if (!strcmp(state, "HELD"))
+        say_next("weirctl gen show %.0f, then weirctl promote %.0f or weirctl quarantine %.0f", generation, generation, generation);
+    else if (strcmp(state, "LIVE") != 0)
+        say_next("weirctl status tells how far it is; weirctl gen show %.0f tells all", generation);
+}
+
+static int
+push_by_control(struct options *o)
+{
+    char *path = realpath(o->link.path, NULL);
+    struct shown shown = {.is_terminal = isatty(STDERR_FILENO)};
+    cJSON *answer = NULL;
+    if (!path) {
+        fprintf(stderr, "weirctl push: %s: %s\n", o->link.path, strerror(errno));
+        return VERB_REFUSED;
+    }
+    cJSON *request = client_request("push");
+    cJSON_AddStringToObject(request, "path", path);
+    if (o->stage)
+        cJSON_AddStringToObject(request, "stage", o->stage);
+    if (o->comment)
+        cJSON_AddStringToObject(request, "comment", o->comment);
+    if (o->force)
+        cJSON_AddItemToObject(request, "force", cJSON_Duplicate(o->force, true));
+    if (o->expect)
+        cJSON_AddItemToObject(request, "expect", cJSON_Duplicate(o->expect, true));
+    if (o->waits)
+        cJSON_AddTrueToObject(request, "wait");
+    free(path);
+    o->client.silence_s = o->waits ? 0 : o->client.silence_s;
+    o->client.progress = show_progress;
+    o->client.progress_owner = &shown;
+    int code = client_ask(&o->client, request, &answer);
+    if (shown.has_line)
+        fputc('\n', stderr);
+    if (answer && code && !o->client.wants_json)
+        print_push(answer);
+    if (answer && code)
+        cJSON_Delete(answer);
+    return code ? code : client_say(&o->client, answer, code, print_push);
 }
 
 int
 verb_push(int argc, char **argv)
 {
-    struct options o;
+    struct options o = {.link.load.wait_ms = WAIT_MS};
     int code;
-    if (!read_options(argc, argv, true, &o, &code))
-        return code;
-    void *image;
-    size_t len;
-    char *said;
-    if (rulesfile_load_said(&o.how, o.path, &image, &len, &said) != 0)
-        return refused_rules(&o, said);
-    rulesfile_how_free(&o.how);
-    if (said)
-        fputs(said, stderr);
-    free(said);
-    int fd = sealed(image, len);
-    free(image);
-    if (fd < 0)
-        return failed("push", &o, PEER_REFUSED, strerror(errno));
-
-    char err[LINK_TEXT_MAX + 128];
-    struct link_answer a = {0};
-    enum peer_result result = PEER_UNREACHABLE;
-    int peer = peer_connect(o.socket_path, err, sizeof(err));
-    if (peer >= 0) {
-        result = peer_load(peer, fd, &o.load, &a, err, sizeof(err));
-        close(peer);
-    }
-    close(fd);
-    if (result != PEER_DONE)
-        return failed("push", &o, result, err);
-    if (o.wants_json) {
-        cJSON *j = cJSON_CreateObject();
-        cJSON_AddBoolToObject(j, "ok", true);
-        cJSON_AddNumberToObject(j, "generation", a.generation);
-        cJSON_AddStringToObject(j, "digest", a.text);
-        cJSON_AddNumberToObject(j, "swap_us", a.swap_us);
-        print_json(j);
-    } else {
-        printf("generation %" PRIu32 " is live, swapped in %" PRIu32 " us, %s\n", a.generation, a.swap_us, a.text);
-    }
-    return VERB_DONE;
-}
-
-static void
-status_json(const struct link_state *s)
-{
-    cJSON *j = cJSON_CreateObject();
-    cJSON_AddNumberToObject(j, "generation", s->live.generation);
-    cJSON_AddStringToObject(j, "digest", s->live.digest);
-    cJSON_AddNumberToObject(j, "rules", s->live.rule_cnt);
-    cJSON_AddNumberToObject(j, "resident", s->resident);
-    cJSON_AddNumberToObject(j, "workers", s->worker_cnt);
-    cJSON_AddNumberToObject(j, "uptime_ms", (double)s->uptime_ms);
-    cJSON_AddNumberToObject(j, "flows", (double)s->flows);
-    cJSON *messages = cJSON_AddObjectToObject(j, "messages");
-    for (int v = 0; v < VERDICT_CNT; v++)
-        cJSON_AddNumberToObject(messages, verdict_name((enum verdict)v), (double)s->messages[v]);
-    cJSON_AddNumberToObject(j, "rx_frames", (double)s->rx_frames);
-    cJSON_AddNumberToObject(j, "tx_frames", (double)s->tx_frames);
-    cJSON_AddNumberToObject(j, "dropped_frames", (double)s->dropped_frames);
-    cJSON_AddNumberToObject(j, "blind_sessions", (double)s->blind_sessions);
-    print_json(j);
-}
-
-static void
-status_text(const struct link_state *s)
-{
-    if (s->live.generation)
-        printf("generation   %" PRIu32 " (%" PRIu32 " rules, %.16s), %" PRIu32 " in memory\n", s->live.generation,
-               s->live.rule_cnt, s->live.digest, s->resident);
-    else
-        printf("generation   none: mail passes unjudged\n");
-    printf("workers      %" PRIu32 ", up %" PRIu64 " s\n", s->worker_cnt, s->uptime_ms / 1000);
-    printf("connections  %" PRIu64 " now, %" PRIu64 " went on under TLS unseen\n", s->flows, s->blind_sessions);
-    printf("messages    ");
-    for (int v = 0; v < VERDICT_CNT; v++)
-        printf(" %" PRIu64 " %s%s", s->messages[v], verdict_name((enum verdict)v), v < VERDICT_CNT - 1 ? "," : "\n");
-    printf("frames       %" PRIu64 " in, %" PRIu64 " out, %" PRIu64 " dropped\n", s->rx_frames, s->tx_frames,
-           s->dropped_frames);
-}
-
-int
-verb_status(int argc, char **argv)
-{
-    struct options o;
-    int code;
-    if (!read_options(argc, argv, false, &o, &code))
-        return code;
-    char err[LINK_TEXT_MAX + 128];
-    struct link_state s = {0};
-    int peer = peer_connect(o.socket_path, err, sizeof(err));
-    if (peer < 0)
-        return failed("status", &o, PEER_UNREACHABLE, err);
-    enum peer_result result = peer_status(peer, &s, err, sizeof(err));
-    close(peer);
-    if (result != PEER_DONE)
-        return failed("status", &o, result, err);
-    if (o.wants_json)
-        status_json(&s);
-    else
-        status_text(&s);
-    return VERB_DONE;
+    client_init(&o.client, "push");
+    if (read_options(argc, argv, &o, &code))
+        code = o.link.socket ? linkcmd_push(&o.link) : push_by_control(&o);
+    cJSON_Delete(o.force);
+    cJSON_Delete(o.expect);
+    return code;
 }

@@ -18,6 +18,15 @@ int verb_rules(int argc, char **argv);
 int verb_preflight(int argc, char **argv);
 int verb_push(int argc, char **argv);
 int verb_status(int argc, char **argv);
+int verb_gen(int argc, char **argv);
+int verb_generation(int argc, char **argv); /* hold, resume, promote, quarantine, release: argv[0] says which */
+int verb_rollback(int argc, char **argv);
+int verb_prove(int argc, char **argv);
+int verb_affected(int argc, char **argv);
+int verb_trace(int argc, char **argv);
+int verb_journal(int argc, char **argv);
+int verb_announce(int argc, char **argv);
+int verb_check(int argc, char **argv);
 
 /* Says what is wrong with the command line and how the verb is used. Returns VERB_USAGE. */
 int verb_usage_error(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

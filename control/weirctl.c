@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/admin.h"
 #include "control/verbs.h"
 
 static const struct verb {
@@ -31,11 +32,46 @@ static const struct verb {
       "prove what can be proved about rules, or a compiled image, before they see a mail, beside those that are live:\n"
       "lint, limits, loading, built-in mails, time, every public suffix in every place, ham and spam, shifted clocks" },
     { "push", verb_push,
-      "push [--socket PATH] [--generation N] [--wait-ms N] [--json] [--signatures PATH]... [--jobs N] [--no-cache] PATH",
-      "make rules, or a compiled image, the live ones" },
+      "push [--stage S] [--force GATES] [--expect KIND[:NAME]=RATE]... [--comment TEXT] [--wait] [--json] PATH\n"
+      "push --link SOCKET [--generation N] [--wait-ms N] [--json] [--signatures PATH]... [--jobs N] [--no-cache] PATH",
+      "give rules, or a compiled image, to weir-control: proved, then SHADOW, CANARY, PROBATION, LIVE. --stage: no further by\n"
+      "itself than that. --force: leaves out gates, of preflight,shadow,probation; it is journaled. --expect: new rejects that\n"
+      "are meant to be, such as sender-suffix:example=30% or all=2%. --wait: until it is live or comes back, with progress.\n"
+      "--link: straight to the data plane, live at once: no stages, no proof" },
     { "status", verb_status,
-      "status [--socket PATH] [--json]",
-      "live generation, connections, messages and frames of the data plane" },
+      "status [--json]\n"
+      "status --link SOCKET [--json]",
+      "what is live, what is on its way and what speaks against it, the data plane, the journal, what the public is told.\n"
+      "--link: what the data plane says of itself" },
+    { "gen", verb_gen,
+      "gen list [--limit N] [--json]\n"
+      "gen show [--json] N\n"
+      "gen report [--json] N",
+      "generations: all, one with its history, pre-flight and evidence, or the whole report of its pre-flight" },
+    { "hold", verb_generation, "hold [--comment TEXT] [--json] N", "keep a candidate where it is: a person decides" },
+    { "resume", verb_generation, "resume [--comment TEXT] [--json] N", "let a held one go on" },
+    { "promote", verb_generation, "promote [--comment TEXT] [--json] N", "the next stage at once" },
+    { "rollback", verb_rollback, "rollback [--comment TEXT] [--json] [N]",
+      "back to the previous generation, or to N: at once, without proof or approval" },
+    { "quarantine", verb_generation, "quarantine [--comment TEXT] [--json] N",
+      "drop a candidate, or return from it; the same rules are refused until `release`" },
+    { "release", verb_generation, "release [--comment TEXT] [--json] N", "let quarantined rules be pushed again" },
+    { "prove", verb_prove, "prove [--json] [N]",
+      "that the live generation, or N, works for every suffix: the probes of pre-flight and what mail says" },
+    { "affected", verb_affected, "affected [--limit N] [--verdict refuse|defer] [--json] N",
+      "which mail a generation refused or deferred, by customers' domains" },
+    { "trace", verb_trace, "trace [--json] ID", "what became of a message: by Message-ID or ADDRESS:PORT of the client" },
+    { "journal", verb_journal,
+      "journal verify [--json] [FILE]\n"
+      "journal tail [-n N] [--json] [FILE]",
+      "whether the chain is whole, and its last records; of a FILE without weir-control" },
+    { "announce", verb_announce,
+      "announce add --expires TIME [--impact none|minor|major|critical] [--components mail,rules,scanner] [--json] TEXT\n"
+      "announce end [--json] ID [TEXT]\n"
+      "announce list [--json]",
+      "tell the public; every announcement ends by itself (30min, 2h). end: an announcement, or an incident as resolved" },
+    { "check", verb_check, "check [--print] [--json] [CONFIG]",
+      "whether both processes would take this configuration (/etc/weir/appliance.cfg). --print: what is in effect" },
 };
 
 enum { VERBS_CNT = sizeof(verbs) / sizeof(*verbs) };
@@ -64,6 +100,7 @@ print_all(FILE *out)
     fprintf(out, "usage:\n");
     for (size_t i = 0; i < VERBS_CNT; i++)
         print_usage(out, &verbs[i]);
+    fprintf(out, "verbs that ask weir-control take --socket PATH (" ADMIN_SOCKET ")\n");
     fprintf(out, "exit codes: 0 done, 1 refused, 2 usage, 3 cannot reach the process\n");
 }
 

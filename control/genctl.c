@@ -1,0 +1,247 @@
+/* weirctl gen, hold, resume, promote, quarantine, release, rollback, prove: generations, one by one. */
+#include <getopt.h>
+#include <string.h>
+
+#include "control/client.h"
+#include "control/verbs.h"
+
+enum { PROVE_SILENCE_S = 600, COMMENT = 300 };
+
+static int
+ask_and_say(struct client *c, cJSON *request, void (*print)(const cJSON *answer))
+{
+    cJSON *answer;
+    int code = client_ask(c, request, &answer);
+    if (!code)
+        return client_say(c, answer, code, print);
+    if (answer && !c->wants_json)
+        print(answer);
+    cJSON_Delete(answer);
+    return code;
+}
+
+/* ---- gen ---- */
+
+static void
+print_list(const cJSON *answer)
+{
+    const cJSON *g;
+    char since[SAY_MAX];
+    char rules[SAY_MAX];
+    say_line("%6s  %-11s  %-9s  %8s  %-16s  %-10s  %s", "", "state", "is", "rules", "digest", "by", "since");
+    cJSON_ArrayForEach(g, say_member(answer, "generations"))
+        say_line("%6.0f  %-11s  %-9s  %8s  %-16.16s  %-10s  %s", say_number(g, "generation"), say_text(g, "state"),
+                 say_text(g, "role"), say_count(say_number(g, "rules"), rules), say_text(g, "digest"), say_text(g, "by"),
+                 say_since(say_text(g, "since"), since));
+    if (say_number(answer, "left_off") > 0)
+        say_line("%.0f more: --limit N", say_number(answer, "left_off"));
+}
+
+static void
+print_history(const cJSON *history)
+{
+    const cJSON *h;
+    bool is_first = true;
+    cJSON_ArrayForEach(h, history) {
+        say_row(is_first ? "history" : "", "%.23s  %-11s  %s%s%s", say_text(h, "time"), say_text(h, "state"), say_text(h, "text"),
+                *say_text(h, "by") ? " by " : "", say_text(h, "by"));
+        is_first = false;
+    }
+}
+
+static void
+print_words(const char *label, const cJSON *list)
+{
+    char text[256] = "";
+    size_t len = 0;
+    const cJSON *one;
+    cJSON_ArrayForEach(one, list) {
+        if (cJSON_IsString(one) && len < sizeof(text))
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", len ? ", " : "", one->valuestring);
+    }
+    if (*text)
+        say_row(label, "%s", text);
+}
+
+static void
+print_expect(const cJSON *list)
+{
+    const cJSON *one;
+    cJSON_ArrayForEach(one, list)
+        say_row("declared", "%s %s: up to %.2f %% newly rejected", say_text(one, "kind"), say_text(one, "name"),
+                100 * say_number(one, "rate"));
+}
+
+static void
+print_show(const cJSON *a)
+{
+    char since[SAY_MAX];
+    char rules[SAY_MAX];
+    double n = say_number(a, "generation");
+    say_row("generation", "%.0f%s%s", n, *say_text(a, "role") ? ", the one that is " : "", say_text(a, "role"));
+    say_row("state", "%s%s%s since %s", say_text(a, "state"), *say_text(a, "held_from") ? " in " : "", say_text(a, "held_from"),
+            say_since(say_text(a, "since"), since));
+    if (*say_text(a, "text"))
+        say_row("", "%s", say_text(a, "text"));
+    say_row("rules", "%s, %.64s", say_count(say_number(a, "rules"), rules), say_text(a, "digest"));
+    say_row("pushed", "by %s, from %s", say_text(a, "by"), say_text(a, "path"));
+    if (*say_text(a, "comment"))
+        say_row("comment", "%s", say_text(a, "comment"));
+    print_words("forced past", say_member(a, "force"));
+    print_expect(say_member(a, "expect"));
+    print_history(say_member(a, "history"));
+    say_checks(say_member(a, "report"), false);
+    say_evidence(say_member(a, "evidence"), 1000);
+    say_trip(say_member(a, "trip"));
+    if (!strcmp(say_text(a, "state"), "HELD"))
+        say_next("weirctl resume %.0f, promote %.0f or quarantine %.0f", n, n, n);
+    else if (!strcmp(say_text(a, "state"), "QUARANTINED") || !strcmp(say_text(a, "state"), "ROLLED_BACK"))
+        say_next("weirctl affected %.0f lists the mail; after a look: weirctl release %.0f lets the same rules be pushed again", n, n);
+}
+
+static int
+gen_list(struct client *c, int argc, char **argv)
+{
+    enum { LIMIT = 301 };
+    static const struct option options[] = {CLIENT_OPTIONS, {"limit", required_argument, NULL, LIMIT}, {0}};
+    uint64_t limit = 0;
+    int code;
+    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (o == LIMIT) {
+            if (!client_number(optarg, 100000, &limit))
+                return verb_usage_error("gen", "--limit wants a number");
+        } else if (!client_option(c, o, optarg, &code)) {
+            return code;
+        }
+    }
+    if (optind != argc)
+        return verb_usage_error("gen", "gen list takes no argument");
+    cJSON *request = client_request("gen-list");
+    if (limit)
+        cJSON_AddNumberToObject(request, "limit", (double)limit);
+    return ask_and_say(c, request, print_list);
+}
+
+static void
+print_report(const cJSON *answer)
+{
+    say_checks(say_member(answer, "report"), false);
+}
+
+int
+verb_gen(int argc, char **argv)
+{
+    struct client c;
+    uint64_t n;
+    int code;
+    client_init(&c, "gen");
+    if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+        return verb_help("gen");
+    if (argc >= 2 && !strcmp(argv[1], "list"))
+        return gen_list(&c, argc - 1, argv + 1);
+    bool is_report = argc >= 2 && !strcmp(argv[1], "report");
+    if (argc < 2 || (strcmp(argv[1], "show") != 0 && !is_report))
+        return verb_usage_error("gen", "wants list, show or report");
+    argc--;
+    argv++;
+    if (!client_options(&c, argc, argv, &code))
+        return code;
+    if (argc - optind != 1 || !client_number(argv[optind], UINT32_MAX, &n))
+        return verb_usage_error("gen", "wants the number of a generation");
+    cJSON *request = client_request(is_report ? "report" : "gen-show");
+    cJSON_AddNumberToObject(request, "generation", (double)n);
+    return ask_and_say(&c, request, is_report ? print_report : print_show);
+}
+
+/* ---- what is done to one ---- */
+
+static void
+print_done(const cJSON *answer)
+{
+    if (!say_bool(answer, "ok"))
+        return;
+    say_row("generation", "%.0f", say_number(answer, "generation"));
+    say_row("state", "%s%s%s", say_text(answer, "state"), *say_text(answer, "text") ? ": " : "", say_text(answer, "text"));
+}
+
+static void
+print_rollback(const cJSON *answer)
+{
+    char us[SAY_MAX];
+    if (!say_bool(answer, "ok"))
+        return;
+    say_row("live", "generation %.0f again, in place of %.0f", say_number(answer, "generation"), say_number(answer, "from"));
+    if (say_member(answer, "last_worker_us"))
+        say_row("", "the last worker took it up after %s us", say_count(say_number(answer, "last_worker_us"), us));
+    if (*say_text(answer, "text"))
+        say_row("", "%s", say_text(answer, "text"));
+    say_next("weirctl prove tells whether the rest is fine; weirctl affected %.0f lists the mail", say_number(answer, "from"));
+}
+
+static void
+print_prove(const cJSON *answer)
+{
+    char took[SAY_MAX];
+    say_row("generation", "%.0f %s, in %s", say_number(answer, "generation"), say_bool(answer, "ok") ? "is proven" : "IS NOT PROVEN",
+            say_ms(1000 * say_number(answer, "seconds"), took));
+    if (*say_text(answer, "text"))
+        say_row("", "%s", say_text(answer, "text"));
+    say_checks(say_member(answer, "report"), false);
+    say_evidence(say_member(answer, "evidence"), 10);
+}
+
+static void
+show_line(void *owner, const cJSON *p)
+{
+    (void)owner;
+    fprintf(stderr, "%.0f  %s  ", say_number(p, "generation"), say_text(p, "progress"));
+    for (const char *at = say_text(p, "text"); *at; at++)
+        fputc((unsigned char)*at < ' ' || *at == 127 ? '?' : *at, stderr);
+    fputc('\n', stderr);
+}
+
+/* number: the member that the number goes into; may be left out of the command line when !is_wanted. */
+static int
+on_generation(int argc, char **argv, const char *number, bool is_wanted, void (*print)(const cJSON *))
+{
+    static const struct option options[] = {CLIENT_OPTIONS, {"comment", required_argument, NULL, COMMENT}, {0}};
+    struct client c;
+    const char *comment = NULL;
+    uint64_t n = 0;
+    int code;
+    client_init(&c, argv[0]);
+    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (o == COMMENT)
+            comment = optarg;
+        else if (!client_option(&c, o, optarg, &code))
+            return code;
+    }
+    if (argc - optind > 1 || (argc == optind && is_wanted) || (argc > optind && !client_number(argv[optind], UINT32_MAX, &n)))
+        return verb_usage_error(argv[0], "wants the number of a generation");
+    cJSON *request = client_request(argv[0]);
+    if (n)
+        cJSON_AddNumberToObject(request, number, (double)n);
+    if (comment)
+        cJSON_AddStringToObject(request, "comment", comment);
+    c.silence_s = print == print_prove ? PROVE_SILENCE_S : c.silence_s;
+    c.progress = show_line;
+    return ask_and_say(&c, request, print);
+}
+
+int
+verb_generation(int argc, char **argv)
+{
+    return on_generation(argc, argv, "generation", true, print_done);
+}
+
+int
+verb_rollback(int argc, char **argv)
+{
+    return on_generation(argc, argv, "to", false, print_rollback);
+}
+
+int
+verb_prove(int argc, char **argv)
+{
+    return on_generation(argc, argv, "generation", false, print_prove);
+}
