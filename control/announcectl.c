@@ -142,22 +142,21 @@ verb_announce(int argc, char **argv)
     struct options o = {0};
     int code = VERB_DONE;
     client_init(&o.client, "announce");
-    if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
-        return verb_help("announce");
-    const char *what = argc >= 2 ? argv[1] : "";
-    bool is_add = !strcmp(what, "add");
-    if (!is_add && strcmp(what, "end") != 0 && strcmp(what, "list") != 0)
-        return verb_usage_error("announce", "wants add, end or list");
-    argc--;
-    argv++;
+    bool has_more = false;
     bool goes_on = true;
     for (int c; goes_on && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (c < EXPIRES) {
             goes_on = client_option(&o.client, c, optarg, &code);
-        } else if (!is_add || !take(&o, c, optarg)) {
+        } else if (!(has_more = take(&o, c, optarg))) {
             code = verb_usage_error("announce", "an option or its value is wrong");
             goes_on = false;
         }
+    }
+    const char *what = goes_on && optind < argc ? argv[optind++] : "";
+    bool is_add = !strcmp(what, "add");
+    if (goes_on && ((!is_add && strcmp(what, "end") != 0 && strcmp(what, "list") != 0) || (has_more && !is_add))) {
+        code = verb_usage_error("announce", "wants add (which takes --expires, --impact and --components), end or list");
+        goes_on = false;
     }
     if (goes_on && is_add)
         code = add(&o, argc - optind, argv + optind);

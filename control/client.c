@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,14 +64,11 @@ hint_unreachable(void)
                     "itself; `systemctl status weir-control` may say why the control process is away\n");
 }
 
-static void
-put_clean(FILE *out, const char *text);
-
 static int
 failed(const struct client *c, enum admin_result result, cJSON *answer, const char *why)
 {
     fprintf(stderr, "weirctl %s: ", c->verb);
-    put_clean(stderr, why);
+    say_put(stderr, why);
     fputc('\n', stderr);
     if (result == ADMIN_UNREACHABLE && !c->wants_json)
         hint_unreachable();
@@ -152,8 +150,8 @@ say_bool(const cJSON *of, const char *name)
 /* ---- for people ---- */
 
 /* What a terminal would obey becomes '?': C0, DEL, and C1 as UTF-8. */
-static void
-put_clean(FILE *out, const char *text)
+void
+say_put(FILE *out, const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
         bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
@@ -168,7 +166,7 @@ put_row(const char *label, const char *format, va_list args)
     char text[4096];
     vsnprintf(text, sizeof(text), format, args);
     printf("%-12s", label);
-    put_clean(stdout, text);
+    say_put(stdout, text);
     putchar('\n');
 }
 
@@ -198,6 +196,6 @@ say_line(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    put_clean(stdout, text);
+    say_put(stdout, text);
     putchar('\n');
 }

@@ -62,6 +62,9 @@ void say_row(const char *label, const char *format, ...) __attribute__((format(p
 /* A line as it is. */
 void say_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Text as it may be shown. */
+void say_put(FILE *out, const char *text);
+
 enum { SAY_MAX = 64 };
 const char *say_ms(double ms, char text[SAY_MAX]);              /* 45 s, 18 min, 3.5 h */
 const char *say_since(const char *time, char text[SAY_MAX]);    /* 02:14:07 UTC (18 min ago); with the date when it is older */

@@ -99,55 +99,47 @@ print_show(const cJSON *a)
         say_next("weirctl affected %.0f lists the mail; after a look: weirctl release %.0f lets the same rules be pushed again", n, n);
 }
 
-static int
-gen_list(struct client *c, int argc, char **argv)
-{
-    enum { LIMIT = 301 };
-    static const struct option options[] = {CLIENT_OPTIONS, {"limit", required_argument, NULL, LIMIT}, {0}};
-    uint64_t limit = 0;
-    int code;
-    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (o == LIMIT) {
-            if (!client_number(optarg, 100000, &limit))
-                return verb_usage_error("gen", "--limit wants a number");
-        } else if (!client_option(c, o, optarg, &code)) {
-            return code;
-        }
-    }
-    if (optind != argc)
-        return verb_usage_error("gen", "gen list takes no argument");
-    cJSON *request = client_request("gen-list");
-    if (limit)
-        cJSON_AddNumberToObject(request, "limit", (double)limit);
-    return ask_and_say(c, request, print_list);
-}
-
 static void
 print_report(const cJSON *answer)
 {
     say_checks(say_member(answer, "report"), false);
 }
 
+static int
+gen_list(struct client *c, uint64_t limit)
+{
+    cJSON *request = client_request("gen-list");
+    if (limit)
+        cJSON_AddNumberToObject(request, "limit", (double)limit);
+    return ask_and_say(c, request, print_list);
+}
+
 int
 verb_gen(int argc, char **argv)
 {
+    enum { LIMIT = 301 };
+    static const struct option options[] = {CLIENT_OPTIONS, {"limit", required_argument, NULL, LIMIT}, {0}};
     struct client c;
+    uint64_t limit = 0;
     uint64_t n;
     int code;
     client_init(&c, "gen");
-    if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
-        return verb_help("gen");
-    if (argc >= 2 && !strcmp(argv[1], "list"))
-        return gen_list(&c, argc - 1, argv + 1);
-    bool is_report = argc >= 2 && !strcmp(argv[1], "report");
-    if (argc < 2 || (strcmp(argv[1], "show") != 0 && !is_report))
-        return verb_usage_error("gen", "wants list, show or report");
-    argc--;
-    argv++;
-    if (!client_options(&c, argc, argv, &code))
-        return code;
+    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (o == LIMIT) {
+            if (!client_number(optarg, 100000, &limit))
+                return verb_usage_error("gen", "--limit wants a number");
+        } else if (!client_option(&c, o, optarg, &code)) {
+            return code;
+        }
+    }
+    const char *what = optind < argc ? argv[optind++] : "";
+    bool is_report = !strcmp(what, "report");
+    if (!strcmp(what, "list"))
+        return optind == argc ? gen_list(&c, limit) : verb_usage_error("gen", "list takes no argument");
+    if ((strcmp(what, "show") != 0 && !is_report) || limit)
+        return verb_usage_error("gen", "wants list (which takes --limit), show or report");
     if (argc - optind != 1 || !client_number(argv[optind], UINT32_MAX, &n))
-        return verb_usage_error("gen", "wants the number of a generation");
+        return verb_usage_error("gen", "%s wants the number of a generation", what);
     cJSON *request = client_request(is_report ? "report" : "gen-show");
     cJSON_AddNumberToObject(request, "generation", (double)n);
     return ask_and_say(&c, request, is_report ? print_report : print_show);
@@ -194,9 +186,10 @@ static void
 show_line(void *owner, const cJSON *p)
 {
     (void)owner;
-    fprintf(stderr, "%.0f  %s  ", say_number(p, "generation"), say_text(p, "progress"));
-    for (const char *at = say_text(p, "text"); *at; at++)
-        fputc((unsigned char)*at < ' ' || *at == 127 ? '?' : *at, stderr);
+    fprintf(stderr, "generation %.0f  ", say_number(p, "generation"));
+    say_put(stderr, say_text(p, "progress"));
+    fputs("  ", stderr);
+    say_put(stderr, say_text(p, "text"));
     fputc('\n', stderr);
 }
 

@@ -20,9 +20,9 @@ print_record(const cJSON *r)
     cJSON_ArrayForEach(m, r) {
         static const char *const told[] = {"seq", "time", "event", "generation", "prev"};
         size_t i = 0;
-        while (i < 5 && strcmp(m->string, told[i]) != 0)
+        while (i < 5 && m->string && strcmp(m->string, told[i]) != 0)
             i++;
-        if (i < 5 || len >= sizeof(fields))
+        if (i < 5 || !m->string || len >= sizeof(fields))
             continue;
         char *value = cJSON_IsString(m) ? NULL : cJSON_PrintUnformatted(m);
         len += (size_t)snprintf(fields + len, sizeof(fields) - len, "  %s=%.120s", m->string,
@@ -158,21 +158,20 @@ verb_journal(int argc, char **argv)
     uint64_t cnt = TAIL_CNT;
     int code;
     client_init(&c, "journal");
-    if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
-        return verb_help("journal");
-    bool is_tail = argc >= 2 && !strcmp(argv[1], "tail");
-    if (argc < 2 || (!is_tail && strcmp(argv[1], "verify") != 0))
-        return verb_usage_error("journal", "wants verify or tail");
-    argc--;
-    argv++;
+    bool has_cnt = false;
     for (int o; (o = getopt_long(argc, argv, "hn:", options, NULL)) != -1;) {
         if (o == 'n') {
-            if (!is_tail || !client_number(optarg, TAIL_MAX, &cnt))
-                return verb_usage_error("journal", "-n wants a number up to %d, and goes with tail", TAIL_MAX);
+            has_cnt = true;
+            if (!client_number(optarg, TAIL_MAX, &cnt))
+                return verb_usage_error("journal", "-n wants a number up to %d", TAIL_MAX);
         } else if (!client_option(&c, o, optarg, &code)) {
             return code;
         }
     }
+    const char *what = optind < argc ? argv[optind++] : "";
+    bool is_tail = !strcmp(what, "tail");
+    if ((!is_tail && strcmp(what, "verify") != 0) || (has_cnt && !is_tail))
+        return verb_usage_error("journal", "wants verify or tail (which takes -n)");
     if (argc - optind > 1)
         return verb_usage_error("journal", "takes one FILE");
     if (optind < argc)

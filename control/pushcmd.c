@@ -195,11 +195,9 @@ show_progress(void *owner, const cJSON *p)
     if (say_number(p, "left_ms") > 0)
         len += snprintf(line + len, sizeof(line) - (size_t)len, "  about %s left", say_ms(say_number(p, "left_ms"), left));
     snprintf(line + len, sizeof(line) - (size_t)len, "  %.200s", say_text(p, "text"));
-    for (char *at = line; *at; at++)
-        *at = (unsigned char)*at < ' ' || *at == 127 ? '?' : *at;
     if (s->has_line)
         fputs(is_new ? "\n" : "\r\033[K", stderr);
-    fputs(line, stderr);
+    say_put(stderr, line);
     if (!s->is_terminal)
         fputc('\n', stderr);
     fflush(stderr);

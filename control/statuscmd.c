@@ -48,7 +48,7 @@ print_messages(const cJSON *plane)
     const cJSON *one;
     cJSON_ArrayForEach(one, say_member(plane, "messages")) {
         char n[SAY_MAX];
-        if (len < sizeof(text) && cJSON_IsNumber(one))
+        if (len < sizeof(text) && one->string && cJSON_IsNumber(one))
             len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s", len ? ", " : "", say_count(one->valuedouble, n),
                                     one->string);
     }

@@ -187,8 +187,8 @@ weir_kill() {
     wait "$DATAPLANE_PID" 2>/dev/null
 }
 
-weir_push() { "$WEIRCTL" push "$1" --socket "$WORK/link.sock"; }
-weir_status() { "$WEIRCTL" status --json --socket "$WORK/link.sock"; }
+weir_push() { "$WEIRCTL" push "$1" --link "$WORK/link.sock"; }
+weir_status() { "$WEIRCTL" status --json --link "$WORK/link.sock"; }
 
 # weir_counter NAME: a number of the status.
 weir_counter() {

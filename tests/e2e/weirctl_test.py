@@ -8,9 +8,11 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from pathlib import Path
 
@@ -321,7 +323,7 @@ def cache_keeps_what_is_compiled(w):
         equal(list((w.folder / "open").iterdir()), [])
         del os.environ["WEIR_CACHE"]
         os.environ["XDG_CACHE_HOME"] = str(w.folder / "xdg")
-        w.run("push", "--socket", "nowhere.sock", "rules.cf", expect=3)
+        w.run("push", "--link", "nowhere.sock", "rules.cf", expect=3)
         assert (w.folder / "xdg/weir/solo").exists(), "push keeps nothing"
         del os.environ["XDG_CACHE_HOME"]
         os.environ["HOME"] = str(w.folder / "home")
@@ -396,7 +398,7 @@ def signatures_that_cannot_be_read(w):
     r = w.run("rules", "lint", "--signatures", "nowhere.ndb", "rules.cf", expect=1)
     assert "nowhere.ndb:0:0: error: cannot be read" in r.stdout, r.stdout
     w.run("rules", "compile", "rules.cf", "-o", "rules.img")
-    for words in (["scan", "--rules"], ["push", "--socket", "nowhere.sock"]):
+    for words in (["scan", "--rules"], ["push", "--link", "nowhere.sock"]):
         r = w.run(*words, "rules.img", "--signatures", "set", *(["lf.eml"] if words[0] == "scan" else []), expect=1)
         assert "signatures are compiled into an image" in r.stderr, r.stderr
 
@@ -440,10 +442,288 @@ def help_is_0(w):
         assert "weirctl " in w.run(*words).stdout, words
 
 
+ALL_VERBS = (["status"], ["push", "rules.cf"], ["gen", "list"], ["gen", "show", "7"], ["gen", "report", "7"], ["hold", "7"],
+             ["resume", "7"], ["promote", "7"], ["rollback"], ["rollback", "7"], ["quarantine", "7"], ["release", "7"], ["prove"],
+             ["prove", "7"], ["affected", "7"], ["trace", "<a@b>"], ["journal", "verify"], ["journal", "tail", "-n", "3"],
+             ["announce", "add", "--expires", "30min", "text"], ["announce", "end", "a1"], ["announce", "list"])
+
+
 def unreachable_is_3(w):
     for words in (["status"], ["push", "rules.cf"]):
-        r = w.run(words[0], "--socket", "nowhere.sock", *words[1:], expect=3)
+        r = w.run(words[0], "--link", "nowhere.sock", *words[1:], expect=3)
         assert "nowhere.sock" in r.stderr, r.stderr
+    for words in ALL_VERBS:
+        r = w.run(*words, "--socket", "nowhere.sock", expect=3)
+        assert "nowhere.sock" in r.stderr and "mail goes on being scanned" in r.stderr, r.stderr
+        r = w.run(words[0], "--json", "--socket", "nowhere.sock", *words[1:], expect=3)
+        equal(json.loads(r.stdout)["ok"], False)
+
+
+# ---- the control process, played: what weirctl asks, and what it makes of the answers (control/admin.h)
+
+class Control:
+    """Takes one connection after the other; answers each with the lines given. `asked`: the requests."""
+
+    def __init__(self, folder, *lines, hangs=False):
+        self.path = str(Path(folder) / "control.sock")
+        Path(self.path).unlink(missing_ok=True)
+        self.lines = [line if isinstance(line, (bytes, bytearray)) else json.dumps(line).encode() + b"\n" for line in lines]
+        self.asked = []
+        self.hangs = hangs
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(self.path)
+        self.listener.listen(8)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            with peer:
+                request = b""
+                while not request.endswith(b"\n"):
+                    some = peer.recv(65536)
+                    if not some:
+                        break
+                    request += some
+                self.asked.append(json.loads(request) if request else None)
+                try:
+                    for line in self.lines:
+                        peer.sendall(line)
+                except OSError:
+                    pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+def asked(w, *words, answer=None, expect=0):
+    """The request that these words make."""
+    with Control(w.folder, answer or {"ok": True}) as c:
+        w.run(*words, "--socket", c.path, expect=expect)
+        equal(len(c.asked), 1)
+        return c.asked[0]
+
+
+def requests_are_as_agreed(w):
+    rules = str((w.folder / "rules.cf").resolve())
+    for words, request in (
+            (["status"], {"verb": "status"}),
+            (["gen", "list", "--limit", "5"], {"verb": "gen-list", "limit": 5}),
+            (["gen", "show", "7"], {"verb": "gen-show", "generation": 7}),
+            (["gen", "report", "7"], {"verb": "report", "generation": 7}),
+            (["push", "rules.cf"], {"verb": "push", "path": rules}),
+            (["push", "--stage", "SHADOW", "--force", "preflight,shadow", "--comment", "why", "--wait", "--expect",
+              "sender-suffix:co.uk=30%", "--expect", "all=0.02", "rules.cf"],
+             {"verb": "push", "path": rules, "stage": "SHADOW", "comment": "why", "force": ["preflight", "shadow"],
+              "expect": [{"kind": "sender-suffix", "name": "co.uk", "rate": 0.3}, {"kind": "all", "name": "", "rate": 0.02}],
+              "wait": True}),
+            (["hold", "7", "--comment", "x"], {"verb": "hold", "generation": 7, "comment": "x"}),
+            (["resume", "7"], {"verb": "resume", "generation": 7}),
+            (["promote", "7"], {"verb": "promote", "generation": 7}),
+            (["quarantine", "7"], {"verb": "quarantine", "generation": 7}),
+            (["release", "7"], {"verb": "release", "generation": 7}),
+            (["rollback"], {"verb": "rollback"}),
+            (["rollback", "3"], {"verb": "rollback", "to": 3}),
+            (["prove"], {"verb": "prove"}),
+            (["prove", "3"], {"verb": "prove", "generation": 3}),
+            (["affected", "7", "--limit", "9", "--verdict", "defer"],
+             {"verb": "affected", "generation": 7, "limit": 9, "verdict": "defer"}),
+            (["trace", "<a@b>"], {"verb": "trace", "id": "<a@b>"}),
+            (["journal", "verify"], {"verb": "journal-verify"}),
+            (["journal", "tail", "-n", "3"], {"verb": "journal-tail", "n": 3}),
+            (["announce", "list"], {"verb": "announce-list"}),
+            (["announce", "add", "--expires", "2 h", "--impact", "minor", "--components", "mail,rules", "We know."],
+             {"verb": "announce-add", "text": "We know.", "expires_s": 7200, "impact": "minor", "components": ["mail", "rules"]}),
+            (["announce", "end", "i1", "All is well"], {"verb": "announce-end", "id": "i1", "text": "All is well"})):
+        equal(asked(w, *words), request)
+
+
+def wrong_words_ask_nobody(w):
+    for words in (["gen"], ["gen", "lost"], ["gen", "show"], ["gen", "show", "x"], ["gen", "show", "0"], ["gen", "show", "1", "2"],
+                  ["gen", "show", "--limit", "3", "1"], ["gen", "list", "3"], ["gen", "list", "--limit", "0"], ["hold"],
+                  ["hold", "-1"], ["hold", "4294967296"], ["rollback", "1", "2"], ["prove", "x"], ["affected"], ["trace"],
+                  ["trace", ""], ["journal"], ["journal", "burn"], ["journal", "verify", "-n", "3"], ["journal", "tail", "-n", "x"],
+                  ["announce"], ["announce", "add", "text"], ["announce", "add", "--expires", "0s", "x"],
+                  ["announce", "add", "--expires", "31d", "x"], ["announce", "add", "--expires", "5 years", "x"],
+                  ["announce", "add", "--expires", "1h", "--impact", "big", "x"],
+                  ["announce", "add", "--expires", "1h", "--components", "moon", "x"], ["announce", "add", "--expires", "1h"],
+                  ["announce", "list", "--expires", "1h"], ["announce", "end"], ["push"], ["push", "--stage", "MOON", "rules.cf"],
+                  ["push", "--force", "", "rules.cf"], ["push", "--force", "preflight,", "rules.cf"],
+                  ["push", "--force", "all", "rules.cf"], ["push", "--expect", "all=2", "rules.cf"],
+                  ["push", "--expect", "moon:x=0.1", "rules.cf"], ["push", "--expect", "all", "rules.cf"],
+                  ["push", "--expect", "all=", "rules.cf"], ["push", "--jobs", "2", "rules.cf"], ["push", "--wait-ms", "2", "rules.cf"],
+                  ["push", "--link", "x", "--wait", "rules.cf"], ["status", "x"], ["check", "a", "b"], ["check", "--socket", "x"]):
+        with Control(w.folder, {"ok": True}) as c:
+            more = [] if words[0] == "check" else ["--socket", c.path]
+            r = w.run(*words, *more, expect=2)
+            assert "weirctl " in r.stderr and not r.stdout, (words, r.stderr)
+            equal(c.asked, [])
+
+
+def refusals_have_the_codes_given(w):
+    for code, exit_code in ((1, 1), (2, 2), (3, 3), (0, 1), (7, 1), ("x", 1), (None, 1)):
+        answer = {"ok": False, "error": "generation 6 is in CANARY", "code": code}
+        with Control(w.folder, answer) as c:
+            r = w.run("promote", "7", "--socket", c.path, expect=exit_code)
+            equal((r.stdout, r.stderr), ("", "weirctl promote: generation 6 is in CANARY\n"))
+            equal(json.loads(w.run("promote", "7", "--json", "--socket", c.path, expect=exit_code).stdout), answer)
+
+
+def odd_answers_are_3_and_never_a_crash(w):
+    deep = b"[" * 60000 + b"\n"
+    for lines in ([], [b"\n"], [b"x\n"], [b"[]\n"], [b"{}\n"], [b"{\"ok\":1}\n"], [b"{\"ok\":true"], [b"\0\n"], [deep],
+                  [b"x" * (9 << 20)], [{"progress": 7}], [{"progress": "SHADOW"}]):
+        for words in (["status"], ["push", "--wait", "rules.cf"]):
+            with Control(w.folder, *lines) as c:
+                w.run(*words, "--socket", c.path, expect=3)
+
+
+def answers_of_wrong_shapes_are_said_somehow(w):
+    for value in (7, "x", [], [1, None, {}], {"a": 1}, None, [[[]]], -1e300):
+        names = ("live", "candidate", "previous", "needs", "evidence", "trip", "dataplane", "journal", "announcements", "generations",
+                 "history", "report", "force", "expect", "generation", "state", "domains", "messages", "records", "incidents",
+                 "text", "seconds", "left_ms", "index", "left_off", "refused", "last_worker_us", "broken_line")
+        answer = {"ok": True, **dict.fromkeys(names, value)}
+        if value == {"a": 1}:
+            answer.update(records=[[1, "x"]], dataplane={"reachable": True, "messages": [1, 2]}, evidence={"strata": {"a": []}})
+        with Control(w.folder, answer) as c:
+            for words in ALL_VERBS:
+                w.run(*words, "--socket", c.path)
+
+
+def terminals_are_not_written_to(w):
+    evil = "a\x1b]0;owned\x07\r\n\x9b31m\x7f"
+    role = {"generation": 7, "state": evil, "since": evil, "by": evil, "path": evil, "digest": evil, "text": evil, "role": evil}
+    answer = {"ok": True, "live": role, "candidate": role, "previous": role, "generations": [role], "state": evil, "text": evil,
+              "trip": {"time": evil, "name": evil, "text": evil, "reason": evil, "kind": evil},
+              "evidence": {"strata": [{"kind": evil, "name": evil}]}, "journal": {"error": evil}, "id": evil,
+              "dataplane": {"error": evil}, "history": [{"text": evil, "by": evil, "time": evil, "state": evil}],
+              "report": {"checks": [{"name": evil, "text": evil}]}, "domains": [{"domain": evil}],
+              "messages": [{"mail_from": evil, "rcpt": [evil], "rules": [evil], "id": evil, "text": evil}],
+              "records": [{"event": evil, "x": evil, "time": evil}], "announcements": [{"text": evil, "id": evil, "by": evil}],
+              "incidents": [{"name": evil}], "force": [evil], "comment": evil, "error": evil}
+    for ok in (True, False):
+        with Control(w.folder, {"progress": evil, "text": evil, "generation": 1}, {**answer, "ok": ok}) as c:
+            for words in ALL_VERBS:
+                r = w.run(*words, "--socket", c.path, expect=0 if ok else 1)
+                assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", r.stdout + r.stderr), (words, r.stdout, r.stderr)
+
+
+STATUS = {"ok": True,
+          "live": {"generation": 6, "state": "LIVE", "since": "2026-01-31T23:59:59.125Z", "digest": "9f86d081884c7d65", "rules": 1630,
+                   "by": "root", "path": "/etc/weir/rules", "role": "live"},
+          "candidate": {"generation": 7, "state": "CANARY", "since": "2026-02-01T00:00:00.000Z", "rules": 1631, "role": "candidate"},
+          "previous": None, "needs": [{"what": "time", "have": 720000, "need": 1800000}, {"what": "messages", "have": 400, "need": 1000},
+                                      {"what": "strata", "have": 5, "need": 3}], "left_ms": 1080000, "next": "PROBATION",
+          "evidence": {"a": 6, "b": 7, "n": 1400, "k": 2, "log_m": -1.2, "log_trip": 13.815,
+                       "strata": [{"kind": "sender-suffix", "name": "co.uk", "n": 20, "k": 1, "log_e": 0.5}]},
+          "trip": {"time": "2026-01-30T10:00:00.000Z", "generation": 5, "back_to": 4, "reason": "evidence", "kind": "sender-suffix",
+                   "name": "co.uk", "n": 4, "k": 4, "by_data_plane": True},
+          "dataplane": {"reachable": True, "workers": 4, "uptime_ms": 86400000 * 3, "flows": 120, "resident": 3, "persisted": 6,
+                        "lease_left_ms": 28000, "messages": {"accept": 1000, "refuse": 20}},
+          "journal": {"ok": True, "seq": 312}, "index": {"ok": True}, "indicator": "none", "announcements": []}
+
+
+def status_is_one_view(w):
+    with Control(w.folder, STATUS) as c:
+        lines = w.run("status", "--socket", c.path).stdout.splitlines()
+        equal(json.loads(w.run("status", "--json", "--socket", c.path).stdout), STATUS)
+    text = "\n".join(lines)
+    for part in ("live        6  LIVE since 2026-01-31 23:59:59 UTC (", "1,630 rules, 9f86d081884c7d65, /etc/weir/rules",
+                 "candidate   7  CANARY since", "waits for: time 12 min of 30 min; messages 400 of 1,000\n",
+                 "PROBATION in about 18 min", "previous    none",
+                 "evidence    2 of 1,400 newly rejected; evidence of harm 0.3, returns at 1e+06\n", "from .co.uk",
+                 "last return 2026-01-30 10:00:00 UTC", "generation 5 back to 4 (evidence, from .co.uk: 4 of 4), by the data plane alone",
+                 "data plane  4 workers, up 3 d, 120 connections, 3 rule sets in memory", "lease of the candidate: 28 s left",
+                 "messages    1,000 accept, 20 refuse", "journal     ok, 312 records", "public      all systems operational",
+                 "to do       nothing; to stop it: weirctl hold 7"):
+        assert part in text, f"{part!r} is not in\n{text}"
+    assert all(len(line) < 130 for line in lines), text
+
+
+def status_says_what_is_wrong(w):
+    bad = {**STATUS, "candidate": {**STATUS["candidate"], "state": "HELD", "held_from": "CANARY"},
+           "journal": {"ok": False, "error": "No space left on device"}}
+    for answer, part in ((bad, "CANNOT BE WRITTEN: No space left on device"), (bad, "to do       make room on the disk"),
+                         ({**bad, "journal": {"ok": True}}, "to do       weirctl gen show 7, then weirctl resume 7"),
+                         ({**STATUS, "dataplane": {"reachable": False, "error": "no socket"}}, "DOES NOT ANSWER: no socket"),
+                         ({**STATUS, "live": None}, "live        none: mail passes unjudged")):
+        with Control(w.folder, answer) as c:
+            text = w.run("status", "--socket", c.path).stdout
+            assert part in text, f"{part!r} is not in\n{text}"
+
+
+def push_shows_its_way(w):
+    steps = [{"progress": "COMPILED", "generation": 7, "text": "3 rules, 0.1 s"},
+             {"progress": "SHADOW", "generation": 7, "text": "", "n": 10, "k": 0, "log_m": 0, "left_ms": 600000},
+             {"progress": "SHADOW", "generation": 7, "text": "", "n": 500, "k": 0, "log_m": 0, "left_ms": 300000}]
+    with Control(w.folder, *steps, {"ok": True, "generation": 7, "state": "LIVE"}) as c:
+        r = w.run("push", "--wait", "rules.cf", "--socket", c.path)
+        equal(r.stdout, "generation  7\nstate       LIVE\n")
+        lines = r.stderr.splitlines()
+        equal(len(lines), 2)  # no terminal: a line for each stage
+        assert "COMPILED" in lines[0] and "0 of 10 newly rejected" in lines[1] and "about 10 min left" in lines[1], lines
+        equal(json.loads(w.run("push", "--json", "--wait", "rules.cf", "--socket", c.path).stdout)["state"], "LIVE")
+    report = {"ok": False, "seconds": 12.5, "checks": [{"name": "golden", "ok": True, "text": "same"},
+                                                       {"name": "suffixes", "ok": False, "text": ".co.uk: 16 of 16 places"}]}
+    with Control(w.folder, {"ok": False, "generation": 7, "state": "REJECTED", "error": "pre-flight refused it", "report": report}) as c:
+        r = w.run("push", "--wait", "rules.cf", "--socket", c.path, expect=1)
+        equal(r.stderr, "weirctl push: pre-flight refused it\n")
+        assert "FAIL suffixes  .co.uk: 16 of 16 places" in r.stdout and "golden" not in r.stdout, r.stdout
+    w.run("push", "nowhere.cf", "--socket", "nowhere.sock", expect=1)
+
+
+def journal_chain(*events, seq=1, prev="0" * 64):
+    lines = []
+    for number, event in enumerate(events, seq):
+        lines.append(json.dumps({"seq": number, "time": "2026-01-31T23:59:59.125Z", "event": event, "generation": 3, "prev": prev},
+                                separators=(",", ":")))
+        prev = hashlib.sha256(lines[-1].encode()).hexdigest()
+    return "".join(line + "\n" for line in lines), prev
+
+
+def journal_of_a_file(w):
+    text, last = journal_chain("start", "push", "state", "state")
+    w.write("journal.jsonl", text)
+    r = w.run("journal", "verify", "journal.jsonl")
+    equal(r.stdout, f"journal     the chain is whole, 4 records\nlast hash   {last}\n")
+    equal(json.loads(w.run("journal", "verify", "--json", "journal.jsonl").stdout), {"ok": True, "records": 4, "torn": False, "hash": last})
+    lines = w.run("journal", "tail", "-n", "2", "journal.jsonl").stdout.splitlines()
+    equal([line.split()[:4] for line in lines], [["3", "2026-01-31T23:59:59.125", "3", "state"], ["4", "2026-01-31T23:59:59.125", "3", "state"]])
+    equal([r["seq"] for r in json.loads(w.run("journal", "tail", "--json", "journal.jsonl").stdout)["records"]], [1, 2, 3, 4])
+    w.write("torn.jsonl", text[:-10])
+    assert "3 records, then a torn line" in w.run("journal", "verify", "torn.jsonl").stdout
+    w.write("bad.jsonl", text.replace("push", "pull"))
+    r = w.run("journal", "verify", "bad.jsonl", expect=1)
+    assert "BROKEN, 2 records" in r.stdout and "line 3: its prev is not the hash of the line before" in r.stdout, r.stdout
+    equal(json.loads(w.run("journal", "verify", "--json", "bad.jsonl", expect=1).stdout)["broken_line"], 3)
+    w.run("journal", "tail", "bad.jsonl", expect=1)
+    w.run("journal", "verify", "nowhere.jsonl", expect=1)
+    w.run("journal", "verify", ".", expect=1)
+    w.write("empty.jsonl", "")
+    w.run("journal", "verify", "empty.jsonl")
+
+
+def check_tells_both_parts(w):
+    shipped = str(ROOT / "appliance.cfg")
+    assert w.run("check", shipped).stdout.startswith(shipped + ": ok")
+    w.write("bad.cfg", "[control]\nsocket = x\nmoon = 7\n[control.rollout]\nshadow = soon\n")
+    r = w.run("check", "bad.cfg", expect=1)
+    assert "bad.cfg:3: " in r.stderr and "bad.cfg:5: " in r.stderr, r.stderr
+    answer = json.loads(w.run("check", "--json", "bad.cfg", expect=1).stdout)
+    equal(answer["ok"], False)
+    assert any("bad.cfg:3: " in line for line in answer["errors"]), answer
+    if answer["dataplane_checked"]:
+        w.write("plane.cfg", "[workers]\nmoon = 7\n")
+        assert "plane.cfg:2" in w.run("check", "plane.cfg", expect=1).stderr
+    assert "[control.rollout]" in w.run("check", "--print", shipped).stdout
+    w.run("check", "nowhere.cfg", expect=1)
 
 
 def lint_good(w):
@@ -583,7 +863,7 @@ def no_rule_is_an_error(w):
     for path in ("none.cf", "nothing.cf", "folder"):
         said = f"{path}:0:0: error: no rule is defined here\n"
         for words in (["rules", "lint", path], ["rules", "compile", path, "-o", "none.img"],
-                      ["push", "--socket", "nowhere.sock", path], ["scan", "--rules", path, "lf.eml"]):
+                      ["push", "--link", "nowhere.sock", path], ["scan", "--rules", path, "lf.eml"]):
             r = w.run(*words, expect=1)
             assert said in r.stdout + r.stderr, f"{words}: {r.stdout}{r.stderr}"
     assert not (w.folder / "none.img").exists(), "an image without a rule"
@@ -592,7 +872,7 @@ def no_rule_is_an_error(w):
 
 
 def push_json_says_why_it_refused(w):
-    r = w.run("push", "--json", "--socket", "nowhere.sock", "bad.cf", expect=1)
+    r = w.run("push", "--json", "--link", "nowhere.sock", "bad.cf", expect=1)
     said = json.loads(r.stdout)
     equal((said["ok"], said["error"]), (False, "bad.cf: 2 errors"))
     equal([(d["file"], d["line"], d["column"], d["severity"]) for d in said["diagnostics"]],
@@ -603,10 +883,10 @@ def push_json_says_why_it_refused(w):
     octets[-1] ^= 1
     (w.folder / "broken.img").write_bytes(octets)
     for path in ("broken.img", "nowhere.cf", "rules.cf"):
-        r = w.run("push", "--json", "--socket", "nowhere.sock", path, expect=3 if path == "rules.cf" else 1)
+        r = w.run("push", "--json", "--link", "nowhere.sock", path, expect=3 if path == "rules.cf" else 1)
         said = json.loads(r.stdout)
         assert said["ok"] is False and said["error"], said
-    equal(w.run("push", "--socket", "nowhere.sock", "broken.img", expect=1).stdout, "")
+    equal(w.run("push", "--link", "nowhere.sock", "broken.img", expect=1).stdout, "")
 
 
 def compile_is_deterministic(w):
@@ -645,7 +925,10 @@ TESTS = [scan_text, scan_json, scan_says_events, scan_folder_in_order, scan_line
          scan_several_rules, scan_explain_names_every_rule, scan_explain_tells_the_octets, cache_keeps_what_is_compiled,
          signatures_of_the_folder, signatures_explained, signatures_allow, signatures_that_cannot_be_read,
          signature_with_the_name_of_a_rule,
-         scan_json_lists_every_rule, usage_is_2, help_is_0, unreachable_is_3, lint_good, lint_prices,
+         scan_json_lists_every_rule, usage_is_2, help_is_0, unreachable_is_3, requests_are_as_agreed, wrong_words_ask_nobody,
+         refusals_have_the_codes_given, odd_answers_are_3_and_never_a_crash, answers_of_wrong_shapes_are_said_somehow,
+         terminals_are_not_written_to, status_is_one_view, status_says_what_is_wrong, push_shows_its_way,
+         journal_of_a_file, check_tells_both_parts, lint_good, lint_prices,
          lint_places_and_carets, lint_names_every_bad_pattern,
          lint_folder_names_files, lint_json, lint_tells_what_is_not_honoured, diff_rules, diff_rules_over_mails,
          diff_of_images_is_of_scores, unknown_keyword_is_an_error, no_rule_is_an_error, push_json_says_why_it_refused,
