@@ -5,8 +5,8 @@
  * descriptor for LOAD and none else), answered once, and a bad one ends its connection. The image is read
  * into memory of our own before it is looked at: a file that shrinks under a mapping would kill us.
  *
- * A LOAD is worked on in this thread: while Hyperscan takes an image apart (milliseconds to a second)
- * records wait in their rings. While an older rule set drains they are written.
+ * What is asked about rule sets is done by `roles` (roles.h), most of it by its helpers: while an image is taken apart
+ * records are written, leases seen to and other peers answered. A peer that waits for an answer is not read from.
  *
  * SIGTERM, SIGINT: a clean end. SIGUSR1: one line of counts in the log. SIGHUP: the files of [log] are opened
  * anew under their names; one that cannot be goes on in the old file, with a line in the log. (Block them before EAL starts, so
@@ -28,9 +28,7 @@ extern "C" {
 enum {
     AGENT_TICK_MS = 20,
     AGENT_PEERS_MAX = 16,        /* connections at once; a further one ends the longest silent */
-    AGENT_IMAGE_MAX = 256 << 20, /* octets of an image */
-    AGENT_WAIT_MAX_MS = 10000,   /* a LOAD waits no longer for older rule sets, whatever it asks */
-    AGENT_SETTLE_MS = 1000       /* and so long for the cores to report */
+    AGENT_BUSY_MS = 1            /* a round while something is under way */
 };
 
 struct agent;
@@ -41,13 +39,8 @@ void agent_block_signals(void);
 struct agent *agent_new(struct appliance *appliance, struct worker *const *workers);
 void agent_free(struct agent *a);
 
-/* Loads and publishes an image; *generation 0 takes the next number and is set to what became live.
- * 0, or -1 with a sentence in err. */
-int agent_load(struct agent *a, const void *image, size_t len, uint32_t *generation, unsigned wait_ms,
-               uint32_t *swap_us, char *err, size_t err_size);
-
-/* The same from a file. */
-int agent_load_file(struct agent *a, const char *path, char *err, size_t err_size);
+/* Before the cores run: the rule set to begin with, of [rules] state or image. 0, or -1 with a sentence: there is none. */
+int agent_start_rules(struct agent *a, char *err, size_t err_size);
 
 /* Until a signal or [run] ends it. On return the workers have been told to stop; wait for them, then
  * agent_drain once more. Returns 0. */

@@ -47,8 +47,10 @@ struct config {
     uint32_t rx_descriptors, tx_descriptors;
     struct pipeline_config pipeline;
     char image[CONFIG_PATH_MAX];
+    char state[CONFIG_PATH_MAX]; /* folder of what is live; "": nothing is kept */
     char link_socket[108]; /* sockaddr_un's */
     uint32_t link_mode;
+    char link_group[64]; /* "": as the process */
     char messages[CONFIG_PATH_MAX]; /* "": none, "-": stdout */
     char log_file[CONFIG_PATH_MAX]; /* "": stderr */
     enum log_level log_level;

@@ -25,6 +25,7 @@ enum { RECORD_SLOTS = 1024, MBUF_CACHE = 256 };
 static struct config config;
 static struct topology topology;
 static struct appliance appliance;
+static struct golden_run golden;
 static struct worker *workers[CONFIG_CPUS_MAX];
 
 static int
@@ -184,6 +185,8 @@ make_workers(struct rte_mempool *pool)
     appliance.workers_cnt = topology.workers_cnt;
     appliance.phase = WORKERS_RUN;
     appliance.swap = swap_new(topology.workers_cnt);
+    golden_run_init(&golden, topology.workers_cnt, &config.pipeline.thresholds);
+    appliance.golden = &golden;
     appliance.steer = steer_new(topology.workers_cnt, rte_rand());
     if (!appliance.swap || !appliance.steer) {
         LOG_AT(ERR, "no memory for the rings of %u workers\n", topology.workers_cnt);
@@ -239,8 +242,8 @@ print_workers(void)
 static void
 load_first_rules(struct agent *agent)
 {
-    char err[256] = "[rules] image is not set";
-    if (*config.image && agent_load_file(agent, config.image, err, sizeof(err)) == 0)
+    char err[256] = "";
+    if (agent_start_rules(agent, err, sizeof(err)) == 0)
         return;
     LOG_AT(ERR, "NO RULES: %s%s%s; mail passes unjudged until an image is pushed (weirctl push)\n", config.image,
            *config.image ? ": " : "", err);

@@ -223,6 +223,12 @@ swap_lease(struct swap *s, uint64_t deadline_tsc)
 
 /* ---- the agent ---- */
 
+const struct plan *
+swap_known(const struct swap *s)
+{
+    return &s->known->plan;
+}
+
 unsigned
 swap_reap(struct swap *s)
 {
@@ -364,7 +370,7 @@ int
 swap_retire(struct swap *s, struct ruleset *rs)
 {
     swap_reap(s);
-    if (s->retired_cnt >= SWAP_RESIDENT_MAX)
+    if (s->retired_cnt >= RETIRED_MAX - CHAIN_MAX) /* those with a role find room in any case */
         return -EBUSY;
     s->retired[s->retired_cnt++] = (struct retired){rs, rte_rcu_qsbr_start(s->qsbr)};
     return 0;
@@ -453,7 +459,7 @@ swap_has(const struct swap *s, uint32_t generation)
 }
 
 void
-swap_pauses(const struct swap *s, struct swap_pauses *p)
+swap_read_pauses(const struct swap *s, struct swap_pauses *p)
 {
     uint64_t most = 0;
     memset(p, 0, sizeof(*p));

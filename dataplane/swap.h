@@ -95,6 +95,9 @@ struct swap_roles {
  * sets would be in memory; -ENOMEM. On failure nothing changed and new sets stay the caller's. */
 int swap_publish(struct swap *s, const struct swap_roles *roles);
 
+/* The plan as far as returns were told. */
+const struct plan *swap_known(const struct swap *s);
+
 /* Frees the set, which never had a role, when no core can use it any more. 0 or -EBUSY: no place, it stays the
  * caller's. */
 int swap_retire(struct swap *s, struct ruleset *rs);
@@ -129,7 +132,7 @@ struct swap_pauses {
     uint64_t bucket[SWAP_PAUSE_BUCKETS];
     uint64_t max_ns, cnt;
 };
-void swap_pauses(const struct swap *s, struct swap_pauses *p);
+void swap_read_pauses(const struct swap *s, struct swap_pauses *p);
 
 #ifdef __cplusplus
 }

@@ -237,6 +237,8 @@ worker_run(void *arg)
             n += poll_rings(w);
         pipeline_tick(w->pl, worker_clock_ms());
         send_outboxes(w);
+        if (b->golden)
+            golden_run_step(b->golden, w->idx, &w->pl->scanner);
         swap_quiescent(b->swap, w->idx);
         note(&w->rounds, 1);
         /* release: who reads that we are idle sees what we counted before */

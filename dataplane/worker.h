@@ -13,6 +13,7 @@
 #ifndef WEIR_DATAPLANE_WORKER_H
 #define WEIR_DATAPLANE_WORKER_H
 
+#include "dataplane/golden_run.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/port.h"
 #include "dataplane/steer.h"
@@ -42,6 +43,7 @@ struct appliance {
     bool is_steered;                /* frames are steered in software */
     struct steer *steer;
     struct swap *swap;
+    struct golden_run *golden; /* NULL: the golden set is judged by nobody */
     uint32_t phase; /* enum workers_phase; written by the agent */
 };
 

@@ -24,6 +24,7 @@
 #include "control/link.h"
 #include "dataplane/agent.h"
 #include "dataplane/config.h"
+#include "dataplane/roles.h"
 #include "scan/image.h"
 #include "scan/rule.h"
 
@@ -213,7 +214,8 @@ TEST_F(Link, LoadAndStatus)
     EXPECT_EQ(in.h.request, 77u);
     EXPECT_EQ(in.s.live.generation, 41u);
     EXPECT_EQ(in.s.live.rule_cnt, 2u);
-    EXPECT_EQ(in.s.resident, 1u);
+    EXPECT_EQ(in.s.resident, 2u); // live, and previous to return to
+    EXPECT_EQ(in.s.previous.generation, 40u);
     EXPECT_EQ(in.s.flows, 3u);
     close(img);
     close(fd);
@@ -241,7 +243,7 @@ TEST_F(Link, ImagesThatAreRefusedLeaveTheLiveOne)
         close(img);
     }
     int huge = memfd_create("huge", 0), null = open("/dev/zero", O_RDONLY), dir = open("/", O_RDONLY), pipes[2];
-    ASSERT_EQ(ftruncate(huge, AGENT_IMAGE_MAX + 1L), 0);
+    ASSERT_EQ(ftruncate(huge, ROLES_IMAGE_MAX + 1L), 0);
     ASSERT_EQ(pipe(pipes), 0);
     int write_only = open((std::string(folder) + "/w").c_str(), O_WRONLY | O_CREAT, 0600);
     ASSERT_EQ(write(write_only, "xxx", 3), 3);

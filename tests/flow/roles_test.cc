@@ -1,0 +1,876 @@
+// roles: each order of requests, leases, returns by cores, the golden set, guards, and what a restart begins with.
+// Cores are threads that take up plans and judge the golden set as workers do.
+#include <gtest/gtest.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dataplane/agent.h"
+#include "dataplane/roles.h"
+#include "dataplane/worker.h"
+#include "scan/image.h"
+#include "scan/rule.h"
+
+namespace {
+
+enum { CORES = 3 };
+
+struct Image {
+    void *octets = nullptr;
+    size_t len = 0;
+    explicit Image(const std::string &name)
+    {
+        std::string text = "body " + name + " /" + name + "/\nscore " + name + " 1\n";
+        rule_list *l = rule_list_new();
+        EXPECT_EQ(rule_list_parse(l, "t.cf", text.c_str(), text.size()), 0) << rule_list_diagnostics(l);
+        EXPECT_EQ(image_build(l, &octets, &len), 0) << rule_list_diagnostics(l);
+        rule_list_free(l);
+    }
+    ~Image() { free(octets); }
+    int fd() const
+    {
+        int fd = memfd_create("image", MFD_CLOEXEC);
+        EXPECT_EQ(write(fd, octets, len), static_cast<ssize_t>(len));
+        return fd;
+    }
+};
+
+Image &
+image(unsigned i)
+{
+    static std::map<unsigned, std::unique_ptr<Image>> all;
+    if (!all[i])
+        all[i] = std::make_unique<Image>("RULE_" + std::to_string(i));
+    return *all[i];
+}
+
+uint64_t
+now_ms()
+{
+    return worker_clock_ms();
+}
+
+// What the hooks say and were told.
+struct World {
+    std::atomic<uint64_t> messages{0}, a{0}, b{0}, deferred{0};
+    std::vector<std::string> begun;
+};
+
+class Roles : public testing::Test
+{
+protected:
+    void SetUp() override { start(""); }
+    void TearDown() override { end(true); }
+
+    void start(const std::string &state, const char *first = "")
+    {
+        s = swap_new(CORES);
+        g = std::make_unique<golden_run>();
+        thresholds t = {};
+        t.tag_milli = t.defer_milli = t.drop_milli = INT32_MAX;
+        t.refuse_milli = 5000;
+        golden_run_init(g.get(), CORES, &t);
+        roles_hooks hooks = {};
+        hooks.arg = &world;
+        hooks.begin = [](void *arg, const plan *p, uint32_t window) {
+            static_cast<World *>(arg)->begun.push_back(std::to_string(p->generation_a) + "," +
+                                                       std::to_string(p->generation_b) + "," + std::to_string(window));
+        };
+        hooks.cost = [](void *arg, uint64_t *messages, uint64_t *a, uint64_t *b) {
+            World *w = static_cast<World *>(arg);
+            *messages = w->messages, *a = w->a, *b = w->b;
+        };
+        hooks.deferred = [](void *arg) { return static_cast<World *>(arg)->deferred.load(); };
+        r = roles_new(s, CORES, g.get(), state.c_str(), &hooks);
+        ASSERT_NE(r, nullptr);
+        char err[256];
+        started = roles_start(r, first, err, sizeof(err)) == 0;
+        stop = false;
+        for (unsigned i = 0; i < CORES; i++)
+            cores.emplace_back([this, i] { core(i); });
+    }
+    void end(bool is_clean)
+    {
+        stop = true;
+        for (std::thread &t : cores)
+            t.join();
+        cores.clear();
+        roles_free(r, is_clean);
+        swap_free(s);
+    }
+    void core(unsigned idx)
+    {
+        scanner sc;
+        EXPECT_EQ(scanner_init(&sc, idx, 4), 0);
+        uint32_t salt = 0;
+        swap_online(s, idx);
+        while (!stop) {
+            const plan *p = swap_take(s, idx);
+            sc.live = p->live;
+            // A core that judges otherwise: it is given another threshold.
+            if (__atomic_load_n(&g->rs, __ATOMIC_ACQUIRE) && is_odd && idx == 1) {
+                golden_core *c = &g->core[idx];
+                if (c->run != g->number) {
+                    snprintf(c->text, sizeof(c->text), "%064u", ++salt);
+                    __atomic_store_n(&c->run, __atomic_load_n(&g->number, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+                }
+            } else if (!(is_stuck && idx == 2)) {
+                golden_run_step(g.get(), idx, &sc);
+            }
+            if (link_trip *why = trips.load(); why && p->other && idx == trip_core && swap_return(s, p, why))
+                trips = nullptr;
+            for (int pins = 0; p->live && pins < 1; pins++) { // a message that begins and ends
+                ruleset_pin(p->live, idx);
+                if (p->other)
+                    ruleset_pin(p->other, idx), ruleset_unpin(p->other, idx);
+                ruleset_unpin(p->live, idx);
+            }
+            swap_quiescent(s, idx);
+            std::this_thread::yield();
+        }
+        swap_offline(s, idx);
+        scanner_fini(&sc);
+    }
+
+    // ---- requests, each until its answer
+
+    roles_answer wait(uint64_t peer)
+    {
+        roles_answer a = {};
+        for (uint64_t end = now_ms() + 20000; now_ms() < end;) {
+            roles_step(r, now_ms() + ahead_ms);
+            while (roles_answered(r, &a)) {
+                if (a.peer == peer)
+                    return a;
+                others.push_back(a);
+            }
+            usleep(200);
+        }
+        ADD_FAILURE() << "no answer";
+        return a;
+    }
+    roles_answer load(unsigned i, uint32_t generation, bool is_candidate, uint32_t wait_ms = 2000)
+    {
+        link_load l = {generation, wait_ms, is_candidate ? static_cast<uint32_t>(LINK_LOAD_STAGE) : 0, 0};
+        int fd = image(i).fd();
+        EXPECT_TRUE(roles_ask_load(r, ++peer, 1, &l, fd));
+        close(fd);
+        return wait(peer);
+    }
+    roles_answer candidate(uint32_t generation) { return load(generation, generation, true); }
+    roles_answer live(uint32_t generation) { return load(generation, generation, false); }
+    roles_answer stage(uint32_t generation, link_stage_id id, uint32_t lease_ms = 60000)
+    {
+        values.generation = generation;
+        values.stage = id;
+        values.lease_ms = id == LINK_STAGE_LIVE ? 0 : lease_ms;
+        EXPECT_TRUE(roles_ask_stage(r, ++peer, 1, &values));
+        return wait(peer);
+    }
+    roles_answer go(bool is_return, uint32_t generation, uint32_t reason = LINK_REASON_OPERATOR)
+    {
+        link_return w = {generation, reason, "because"};
+        EXPECT_TRUE(is_return ? roles_ask_return(r, ++peer, 1, &w) : roles_ask_drop(r, ++peer, 1, &w));
+        return wait(peer);
+    }
+    link_state state()
+    {
+        link_state st = {};
+        roles_step(r, now_ms() + ahead_ms);
+        roles_state(r, &st);
+        return st;
+    }
+    // "live/candidate/previous STAGE"
+    std::string books()
+    {
+        static const char *const names[] = {"NONE", "STAGED", "SHADOW", "CANARY", "PROBATION", "LIVE"};
+        link_state st = state();
+        return std::to_string(st.live.generation) + "/" + std::to_string(st.candidate.generation) + "/" +
+               std::to_string(st.previous.generation) + " " + names[st.stage];
+    }
+    template <typename Fn> bool soon(Fn fn, int ms = 5000)
+    {
+        for (uint64_t end = now_ms() + static_cast<uint64_t>(ms); now_ms() < end; usleep(500)) {
+            if (fn())
+                return true;
+        }
+        return false;
+    }
+    // A core that trips now, on evidence.
+    void trip_by_core(unsigned idx)
+    {
+        static link_trip why;
+        memset(&why, 0, sizeof(why));
+        why.reason = LINK_REASON_EVIDENCE;
+        why.kind = LINK_KIND_SENDER_SUFFIX;
+        why.n = why.k = 6;
+        why.by_data_plane = 1;
+        strcpy(why.name, "co.uk");
+        trip_core = idx;
+        trips = &why;
+        EXPECT_TRUE(soon([&] { return trips == nullptr; }));
+    }
+
+    struct swap *s = nullptr;
+    std::unique_ptr<golden_run> g;
+    struct roles *r = nullptr;
+    World world;
+    std::vector<std::thread> cores;
+    std::atomic<bool> stop{false}, is_odd{false}, is_stuck{false};
+    std::atomic<link_trip *> trips{nullptr};
+    std::atomic<unsigned> trip_core{0};
+    std::vector<roles_answer> others;
+    link_stage values = {};
+    uint64_t peer = 0, ahead_ms = 0;
+    bool started = false;
+};
+
+} // namespace
+
+TEST_F(Roles, TheWholeWayUpAndBack)
+{
+    EXPECT_EQ(books(), "0/0/0 NONE");
+    EXPECT_TRUE(live(8).is_ack);
+    EXPECT_EQ(books(), "8/0/0 NONE");
+    roles_answer a = candidate(9);
+    ASSERT_TRUE(a.is_ack) << a.body.text;
+    EXPECT_EQ(a.body.generation, 8u);
+    EXPECT_EQ(strlen(a.body.text), 129u) << a.body.text;
+    EXPECT_EQ(books(), "8/9/0 STAGED");
+    EXPECT_EQ(swap_plan(s)->other, nullptr);
+    for (link_stage_id id : {LINK_STAGE_SHADOW, LINK_STAGE_CANARY, LINK_STAGE_CANARY, LINK_STAGE_PROBATION}) {
+        a = stage(9, id);
+        ASSERT_TRUE(a.is_ack) << a.body.text;
+        EXPECT_GT(a.body.swap_us, 0u);
+        const plan *p = swap_plan(s);
+        EXPECT_EQ(p->stage, id);
+        EXPECT_EQ(p->generation_a, 8u);
+        EXPECT_EQ(p->generation_b, 9u);
+        EXPECT_EQ(p->other, p->candidate);
+        EXPECT_EQ(p->fallback->live_generation, 8u);
+        EXPECT_EQ(p->fallback->other, nullptr);
+    }
+    EXPECT_EQ(books(), "8/9/0 PROBATION");
+    EXPECT_TRUE(stage(9, LINK_STAGE_LIVE).is_ack);
+    EXPECT_EQ(books(), "9/0/8 LIVE");
+    const plan *p = swap_plan(s);
+    EXPECT_EQ(p->other, p->previous);
+    EXPECT_EQ(p->generation_a, 8u);
+    EXPECT_EQ(p->generation_b, 9u);
+    ruleset *nine = p->live;
+    ruleset_pin(nine, 0); // a message in transit
+    a = go(true, 9);
+    EXPECT_TRUE(a.is_ack) << a.body.text;
+    EXPECT_EQ(a.body.generation, 8u);
+    EXPECT_EQ(books(), "8/0/0 NONE");
+    EXPECT_TRUE(ruleset_is_returned(nine));
+    EXPECT_EQ(state().resident, 2u);
+    ruleset_unpin(nine, 0);
+    EXPECT_TRUE(soon([&] { return state().resident == 1; }));
+    EXPECT_EQ(state().trip.generation, 9u);
+    EXPECT_EQ(state().trip.back_to, 8u);
+    EXPECT_EQ(state().trip.by_data_plane, 0u);
+    EXPECT_EQ(state().trip.seq, 1u);
+    EXPECT_STREQ(state().trip.text, "because");
+    EXPECT_EQ(world.begun, (std::vector<std::string>{"8,9,0", "8,9,1"}));
+}
+
+TEST_F(Roles, WrongOrdersAreRefusedAndChangeNothing)
+{
+    EXPECT_FALSE(stage(9, LINK_STAGE_SHADOW).is_ack); // nobody there
+    EXPECT_FALSE(go(true, 0).is_ack);
+    EXPECT_FALSE(go(false, 0).is_ack);
+    live(8);
+    EXPECT_FALSE(go(true, 8).is_ack); // nothing to return to
+    EXPECT_FALSE(go(false, 8).is_ack);
+    EXPECT_FALSE(stage(8, LINK_STAGE_LIVE).is_ack); // nothing to compare it with
+    EXPECT_FALSE(stage(9, LINK_STAGE_LIVE).is_ack);
+    candidate(9);
+    EXPECT_FALSE(candidate(10).is_ack); // one at a time
+    EXPECT_FALSE(live(10).is_ack);
+    EXPECT_FALSE(go(true, 7).is_ack);
+    EXPECT_FALSE(stage(8, LINK_STAGE_SHADOW).is_ack);
+    EXPECT_FALSE(stage(10, LINK_STAGE_SHADOW).is_ack);
+    EXPECT_FALSE(stage(9, LINK_STAGE_SHADOW, 0).is_ack); // no lease
+    EXPECT_FALSE(stage(9, LINK_STAGE_STAGED).is_ack);
+    EXPECT_FALSE(stage(9, static_cast<link_stage_id>(6)).is_ack);
+    EXPECT_FALSE(stage(9, LINK_STAGE_NONE).is_ack);
+    for (uint32_t *field : {&values.share_ppm, &values.budget_permille, &values.exempt_cnt}) {
+        *field = 0xffffffff;
+        EXPECT_FALSE(stage(9, LINK_STAGE_SHADOW).is_ack);
+        *field = 0;
+    }
+    values.exempt_cnt = 1;
+    memset(values.exempt[0].name, 'x', LINK_NAME_MAX);
+    EXPECT_FALSE(stage(9, LINK_STAGE_SHADOW).is_ack);
+    values.exempt[0].name[LINK_NAME_MAX - 1] = '\0';
+    values.exempt[0].kind = LINK_KIND_CNT;
+    EXPECT_FALSE(stage(9, LINK_STAGE_SHADOW).is_ack);
+    values.exempt_cnt = 0;
+    EXPECT_EQ(books(), "8/9/0 STAGED");
+    EXPECT_TRUE(stage(9, LINK_STAGE_CANARY).is_ack); // SHADOW was left out, by a person
+    EXPECT_FALSE(stage(9, LINK_STAGE_SHADOW).is_ack);
+    link_renew renew = {8, 1000};
+    char err[256];
+    EXPECT_NE(roles_renew(r, &renew, err, sizeof(err)), 0);
+    renew = {9, 0};
+    EXPECT_NE(roles_renew(r, &renew, err, sizeof(err)), 0);
+    EXPECT_EQ(books(), "8/9/0 CANARY");
+    EXPECT_TRUE(go(false, 9).is_ack);
+    EXPECT_FALSE(go(false, 9).is_ack); // once
+    EXPECT_EQ(books(), "8/0/0 NONE");
+    EXPECT_FALSE(live(8).is_ack); // the number is in memory
+    EXPECT_EQ(state().trip.seq, 1u);
+}
+
+TEST_F(Roles, LoadLiveKeepsPreviousAndGivesItUpForWantOfRoom)
+{
+    live(1);
+    live(2);
+    EXPECT_EQ(books(), "2/0/1 NONE");
+    EXPECT_TRUE(go(true, 2).is_ack);
+    EXPECT_EQ(books(), "1/0/0 NONE");
+    std::vector<ruleset *> pinned;
+    for (uint32_t n = 3; n <= 5; n++) {
+        EXPECT_TRUE(load(n, n, false, 100).is_ack);
+        pinned.push_back(swap_plan(s)->live);
+        ruleset_pin(pinned.back(), 0);
+    }
+    EXPECT_EQ(books(), "5/0/4 NONE");
+    EXPECT_TRUE(load(6, 6, false, 50).is_ack); // 3 drains, 4 is previous: 3, 4, 5, 6 are in memory
+    EXPECT_EQ(books(), "6/0/5 NONE");
+    EXPECT_EQ(state().resident, 4u);
+    roles_answer a = load(7, 7, false, 50); // nothing gives way: 3, 4, 5 are pinned
+    EXPECT_FALSE(a.is_ack);
+    EXPECT_STREQ(a.body.text, "4 rule sets are still in use by messages in transit");
+    EXPECT_EQ(state().live.generation, 6u);
+    for (ruleset *rs : pinned)
+        ruleset_unpin(rs, 0);
+    EXPECT_TRUE(load(8, 8, false, 50).is_ack);
+    EXPECT_EQ(books(), "8/0/6 NONE");
+}
+
+TEST_F(Roles, AReturnOfLiveTakesTheCandidateAlong)
+{
+    live(1);
+    candidate(2);
+    stage(2, LINK_STAGE_LIVE);
+    candidate(3);
+    EXPECT_EQ(books(), "2/3/1 STAGED");
+    EXPECT_EQ(state().resident, 3u);
+    stage(3, LINK_STAGE_SHADOW);
+    EXPECT_EQ(swap_plan(s)->fallback->fallback->live_generation, 1u);
+    EXPECT_TRUE(go(true, 2).is_ack);
+    EXPECT_EQ(books(), "1/0/0 NONE");
+    EXPECT_EQ(state().trip.seq, 2u);
+    EXPECT_EQ(state().trip.generation, 2u);
+}
+
+TEST_F(Roles, ALiveSetIsWatchedAgainWhenTheCandidateGoes)
+{
+    live(1);
+    candidate(2);
+    values.share_ppm = 20000;
+    stage(2, LINK_STAGE_LIVE);
+    candidate(3);
+    stage(3, LINK_STAGE_SHADOW);
+    EXPECT_TRUE(go(false, 3, LINK_REASON_EVIDENCE).is_ack);
+    EXPECT_EQ(books(), "2/0/1 LIVE");
+    EXPECT_EQ(swap_plan(s)->other, swap_plan(s)->previous);
+    EXPECT_EQ(state().share_ppm, 20000u);
+    EXPECT_EQ(world.begun, (std::vector<std::string>{"1,2,1", "2,3,0", "1,2,1"}));
+    values.share_ppm = 50000;
+    EXPECT_TRUE(stage(2, LINK_STAGE_LIVE).is_ack); // another share for what is live
+    EXPECT_EQ(state().share_ppm, 50000u);
+}
+
+TEST_F(Roles, LeasesEndAndAreRenewed)
+{
+    live(1);
+    candidate(2);
+    stage(2, LINK_STAGE_SHADOW, 400);
+    link_renew renew = {2, 400};
+    char err[256];
+    for (int i = 0; i < 20; i++) {
+        usleep(50000);
+        roles_step(r, now_ms());
+        ASSERT_EQ(roles_renew(r, &renew, err, sizeof(err)), 0) << i << err;
+    }
+    EXPECT_EQ(books(), "1/2/0 SHADOW");
+    EXPECT_GT(state().lease_left_ms, 0u);
+    uint64_t start = now_ms();
+    // The agent is away: the cores see to it.
+    ASSERT_TRUE(soon([&] { return swap_plan(s)->candidate == nullptr; }));
+    EXPECT_GE(now_ms() - start, 300u);
+    EXPECT_LE(now_ms() - start, 1500u);
+    EXPECT_EQ(books(), "1/0/0 NONE");
+    EXPECT_EQ(state().trip.reason, static_cast<uint32_t>(LINK_REASON_LEASE));
+    EXPECT_EQ(state().trip.by_data_plane, 1u);
+    EXPECT_NE(roles_renew(r, &renew, err, sizeof(err)), 0);
+}
+
+TEST_F(Roles, TheAgentEndsALeaseWhenTheCoresSleep)
+{
+    live(1);
+    candidate(2);
+    stage(2, LINK_STAGE_CANARY, 50);
+    stop = true;
+    for (std::thread &t : cores)
+        t.join();
+    cores.clear();
+    EXPECT_TRUE(soon([&] { return books() == "1/0/0 NONE"; }));
+}
+
+TEST_F(Roles, ACoreReturnsAndTheBooksFollow)
+{
+    live(1);
+    candidate(2);
+    for (link_stage_id id : {LINK_STAGE_SHADOW, LINK_STAGE_CANARY, LINK_STAGE_PROBATION, LINK_STAGE_LIVE}) {
+        static uint32_t n = 2;
+        if (n != 2)
+            candidate(n);
+        ASSERT_TRUE(stage(n, id).is_ack);
+        ruleset *b = swap_plan(s)->b;
+        ruleset_pin(b, 0);
+        uint64_t seq = state().trip.seq;
+        trip_by_core(id % CORES);
+        EXPECT_TRUE(ruleset_is_returned(b));
+        EXPECT_EQ(swap_plan(s)->live_generation, 1u); // at once, nobody asked the agent
+        roles_answer late = go(id == LINK_STAGE_LIVE, n);
+        EXPECT_FALSE(late.is_ack);
+        EXPECT_NE(strstr(late.body.text, "went back already"), nullptr) << late.body.text;
+        EXPECT_EQ(books(), "1/0/0 NONE");
+        link_trip t = state().trip;
+        EXPECT_EQ(t.seq, seq + 1);
+        EXPECT_EQ(t.generation, n);
+        EXPECT_EQ(t.back_to, 1u);
+        EXPECT_EQ(t.n, 6u);
+        EXPECT_STREQ(t.name, "co.uk");
+        ruleset_unpin(b, 0);
+        EXPECT_TRUE(soon([&] { return state().resident == 1; }));
+        EXPECT_GT(state().trip.last_worker_us, 0u);
+        n++;
+    }
+}
+
+TEST_F(Roles, GoldenSetThatCoresJudgeDifferentlyIsRefused)
+{
+    live(1);
+    is_odd = true;
+    roles_answer a = candidate(2);
+    EXPECT_FALSE(a.is_ack);
+    EXPECT_STREQ(a.body.text, "worker 1 judges the golden set otherwise than worker 0");
+    EXPECT_EQ(books(), "1/0/0 NONE");
+    EXPECT_TRUE(soon([&] { return state().resident == 1; }));
+    is_odd = false;
+    EXPECT_TRUE(candidate(2).is_ack); // nothing of it stayed
+}
+
+TEST_F(Roles, GoldenSetThatACoreDoesNotJudgeIsRefusedAndOthersGoOn)
+{
+    live(1);
+    is_stuck = true;
+    link_load l = {2, 100, LINK_LOAD_STAGE, 0}, second = {3, 100, LINK_LOAD_STAGE, 0};
+    int fd = image(2).fd();
+    ASSERT_TRUE(roles_ask_load(r, 100, 1, &l, fd));
+    ASSERT_TRUE(roles_ask_load(r, 101, 1, &second, fd)); // waits in line
+    for (int i = 0; i < 100; i++) {
+        roles_step(r, now_ms());
+        usleep(1000);
+    }
+    EXPECT_FALSE(go(false, 2).is_ack); // answered meanwhile: it is no candidate yet
+    ahead_ms = GOLDEN_RUN_MS;
+    roles_answer a = wait(100);
+    EXPECT_FALSE(a.is_ack);
+    EXPECT_STREQ(a.body.text, "worker 2 did not judge the golden set within 5000 ms");
+    is_stuck = false;
+    EXPECT_TRUE(wait(101).is_ack);
+    close(fd);
+    EXPECT_EQ(books(), "1/3/0 STAGED");
+}
+
+TEST_F(Roles, SlowOnesAndTooManyDeferralsGoBack)
+{
+    live(1);
+    candidate(2);
+    values.slow_permille = 2000;
+    stage(2, LINK_STAGE_SHADOW);
+    world.a = 1000000, world.b = 1900000, world.messages = ROLES_GUARD_MESSAGES;
+    EXPECT_EQ(books(), "1/2/0 SHADOW");
+    world.b = world.b + 5000000;
+    world.a = world.a + 2000000;
+    world.messages = 2 * ROLES_GUARD_MESSAGES - 1; // too few to say
+    EXPECT_EQ(books(), "1/2/0 SHADOW");
+    world.messages = 2 * ROLES_GUARD_MESSAGES;
+    books();
+    EXPECT_EQ(books(), "1/0/0 NONE");
+    EXPECT_EQ(state().trip.reason, static_cast<uint32_t>(LINK_REASON_SLOW));
+    EXPECT_STREQ(state().trip.text, "2.50 times the time of the old one over the last 500 messages");
+
+    candidate(3);
+    values.defer_max = 10;
+    stage(3, LINK_STAGE_PROBATION);
+    world.deferred = 9;
+    EXPECT_EQ(books(), "1/3/0 PROBATION");
+    world.deferred = 10;
+    books();
+    EXPECT_EQ(books(), "1/0/0 NONE");
+    EXPECT_EQ(state().trip.reason, static_cast<uint32_t>(LINK_REASON_DEFERRALS));
+}
+
+TEST_F(Roles, WindowsBeginAnew)
+{
+    live(1);
+    candidate(2);
+    values.window_ms = 1000;
+    stage(2, LINK_STAGE_LIVE);
+    for (int i = 0; i < 5; i++) {
+        ahead_ms += 600;
+        state();
+    }
+    EXPECT_EQ(world.begun, (std::vector<std::string>{"1,2,1", "1,2,2", "1,2,3"}));
+}
+
+// A model that knows the rules only: whatever is asked in whatever order, the books are its books.
+TEST_F(Roles, RandomRequestsAgainstAModel)
+{
+    std::mt19937 random(4);
+    uint32_t next = 1, m_live = 0, m_candidate = 0, m_previous = 0;
+    int m_stage = 0;
+    unsigned acks = 0, trips_cnt = 0;
+    for (int i = 0; i < 600; i++) {
+        uint32_t number = random() % 4 ? (random() % 2 ? m_candidate : m_live) : random() % (next + 1);
+        bool want = false, got = false;
+        switch (random() % 7) {
+        case 0:
+            want = !m_candidate;
+            got = load(next % 8, next, false).is_ack;
+            if (want)
+                m_previous = m_live, m_live = next, m_stage = 0;
+            next++;
+            break;
+        case 1:
+            want = !m_candidate;
+            got = load(next % 8, next, true).is_ack;
+            if (want)
+                m_candidate = next;
+            if (want)
+                m_stage = m_stage == LINK_STAGE_LIVE ? 10 + LINK_STAGE_STAGED : LINK_STAGE_STAGED; // 10: watched beneath
+            next++;
+            break;
+        case 2:
+        case 3: {
+            int id = static_cast<int>(random() % 7);
+            bool up = m_candidate && number == m_candidate && id >= LINK_STAGE_SHADOW && id <= LINK_STAGE_LIVE &&
+                      id >= m_stage % 10;
+            bool again = !up && number == m_live && m_live && number != m_candidate && id == LINK_STAGE_LIVE && m_previous;
+            want = up || again;
+            got = stage(number, static_cast<link_stage_id>(id)).is_ack;
+            if (up && id == LINK_STAGE_LIVE)
+                m_previous = m_live, m_live = m_candidate, m_candidate = 0, m_stage = m_previous ? id : 0;
+            else if (up)
+                m_stage = m_stage / 10 * 10 + id;
+            else if (again)
+                m_stage = m_candidate ? 10 + m_stage % 10 : id;
+            break;
+        }
+        case 4:
+            want = m_candidate && number == m_candidate;
+            got = go(false, number).is_ack;
+            if (want)
+                m_candidate = 0, m_stage = m_stage / 10 ? LINK_STAGE_LIVE : 0;
+            break;
+        case 5: {
+            bool is_candidate = m_candidate && number == m_candidate, is_live = m_live && number == m_live && m_previous;
+            want = is_candidate || is_live;
+            got = go(true, number).is_ack;
+            if (is_candidate)
+                m_candidate = 0, m_stage = m_stage / 10 ? LINK_STAGE_LIVE : 0;
+            else if (is_live)
+                m_live = m_previous, m_previous = m_candidate = 0, m_stage = 0;
+            break;
+        }
+        case 6:
+            if (!swap_plan(s)->other)
+                continue;
+            trip_by_core(random() % CORES);
+            trips_cnt++;
+            want = got = true;
+            if (m_candidate)
+                m_candidate = 0, m_stage = m_stage / 10 ? LINK_STAGE_LIVE : 0;
+            else
+                m_live = m_previous, m_previous = 0, m_stage = 0;
+            break;
+        }
+        acks += got;
+        ASSERT_EQ(got, want) << i << " " << books();
+        link_state st = state();
+        ASSERT_EQ(st.live.generation, m_live) << i;
+        ASSERT_EQ(st.candidate.generation, m_candidate) << i;
+        ASSERT_EQ(st.previous.generation, m_previous) << i;
+        ASSERT_EQ(st.stage, static_cast<uint32_t>(m_stage % 10)) << i;
+        ASSERT_LE(st.resident, static_cast<uint32_t>(SWAP_RESIDENT_MAX));
+    }
+    printf("%u acknowledged, %u trips of cores\n", acks, trips_cnt);
+    EXPECT_GT(acks, 100u);
+    EXPECT_GT(trips_cnt, 5u);
+}
+
+TEST_F(Roles, AReturnIsQuickUnderLoad)
+{
+    std::vector<uint32_t> us;
+    live(1);
+    for (uint32_t n = 2; n < 102; n++) {
+        ASSERT_TRUE(load(2, n, true).is_ack);
+        ASSERT_TRUE(stage(n, n % 2 ? LINK_STAGE_SHADOW : LINK_STAGE_LIVE).is_ack);
+        trip_by_core(n % CORES);
+        ASSERT_TRUE(soon([&] { return books() == "1/0/0 NONE" && !roles_is_busy(r); }));
+        us.push_back(state().trip.last_worker_us);
+    }
+    std::sort(us.begin(), us.end());
+    swap_pauses p;
+    swap_read_pauses(s, &p);
+    printf("last core after a return: median %u us, worst %u us\n", us[50], us.back());
+}
+
+// ---- with a folder
+
+class Kept : public Roles
+{
+protected:
+    void SetUp() override
+    {
+        strcpy(folder, "/tmp/weir-roles.XXXXXX");
+        ASSERT_NE(mkdtemp(folder), nullptr);
+        state_folder = std::string(folder) + "/deep/state";
+        start(state_folder);
+    }
+    void TearDown() override
+    {
+        end(true);
+        EXPECT_EQ(system(("rm -rf " + std::string(folder)).c_str()), 0);
+    }
+    void again(bool is_clean, const char *first = "")
+    {
+        end(is_clean);
+        start(state_folder, first);
+    }
+    std::string link(const char *name)
+    {
+        char to[256] = "";
+        return readlink((state_folder + "/" + name).c_str(), to, sizeof(to) - 1) > 0 ? std::string(to).substr(0, 5) : "";
+    }
+    unsigned images()
+    {
+        unsigned cnt = 0;
+        DIR *d = opendir(state_folder.c_str());
+        for (dirent *e; d && (e = readdir(d));)
+            cnt += strncmp(e->d_name, "gen-", 4) == 0;
+        closedir(d);
+        return cnt;
+    }
+    void go_live(uint32_t n)
+    {
+        ASSERT_TRUE(candidate(n).is_ack);
+        roles_answer a = stage(n, LINK_STAGE_LIVE);
+        ASSERT_TRUE(a.is_ack) << a.body.text;
+    }
+    bool soon_links(const std::string &live, const std::string &previous)
+    {
+        return soon([&] {
+            state();
+            return link("live") == live && link("previous") == previous;
+        });
+    }
+    char folder[64];
+    std::string state_folder;
+};
+
+TEST_F(Kept, ARestartBeginsWithWhatWasLive)
+{
+    EXPECT_FALSE(started);
+    live(1);
+    EXPECT_TRUE(soon([&] { return state().persisted == 1; }));
+    go_live(2);
+    EXPECT_EQ(link("live"), "gen-2"); // before the answer
+    EXPECT_EQ(link("previous"), "gen-1");
+    EXPECT_EQ(state().persisted, 2u);
+    candidate(3);
+    stage(3, LINK_STAGE_SHADOW);
+    for (bool is_clean : {true, false}) {
+        again(is_clean);
+        EXPECT_TRUE(started);
+        EXPECT_EQ(state().live.generation, 2u);
+        EXPECT_TRUE(soon([&] { return books() == "2/0/1 NONE"; })); // the previous one, too, a little later
+    }
+    roles_answer a = load(4, 0, true);
+    EXPECT_TRUE(a.is_ack) << a.body.text;
+    EXPECT_EQ(state().candidate.generation, 4u); // 3 was used
+    EXPECT_TRUE(stage(4, LINK_STAGE_LIVE).is_ack);
+    EXPECT_TRUE(soon([&] { return state(), images() == 2; }));
+}
+
+TEST_F(Kept, AReturnIsKept)
+{
+    live(1);
+    go_live(2);
+    trip_by_core(1);
+    EXPECT_TRUE(soon_links("gen-1", ""));
+    EXPECT_TRUE(soon([&] { return state(), images() == 1; }));
+    again(false);
+    EXPECT_EQ(books(), "1/0/0 NONE");
+    EXPECT_TRUE(load(2, 0, false).is_ack);
+    EXPECT_EQ(books(), "3/0/1 NONE"); // number 2 is not used again
+}
+
+TEST_F(Kept, TwoCrashesUnderALiveSetBeginWithPrevious)
+{
+    live(1);
+    go_live(2);
+    again(false);
+    EXPECT_EQ(state().live.generation, 2u);
+    EXPECT_TRUE(soon([&] { return books() == "2/0/1 NONE"; }));
+    soon([&] { return state().persisted == 2 && !roles_is_busy(r); });
+    usleep(20000);
+    again(false);
+    EXPECT_EQ(books(), "1/0/0 NONE");
+    EXPECT_EQ(state().trip.reason, static_cast<uint32_t>(LINK_REASON_CRASHES));
+    EXPECT_EQ(state().trip.generation, 2u);
+    EXPECT_EQ(state().trip.back_to, 1u);
+    EXPECT_TRUE(soon_links("gen-1", ""));
+    again(true);
+    EXPECT_EQ(books(), "1/0/0 NONE");
+}
+
+TEST_F(Kept, CleanEndsAndCrashesOfACandidateDoNotCount)
+{
+    live(1);
+    go_live(2);
+    for (int i = 0; i < 4; i++) {
+        again(true);
+        EXPECT_EQ(state().live.generation, 2u);
+    }
+    for (uint32_t n = 3; n < 7; n++) {
+        EXPECT_TRUE(candidate(n).is_ack);
+        again(false);
+        EXPECT_EQ(state().live.generation, 2u);
+        EXPECT_EQ(state().candidate.generation, 0u);
+        usleep(20000);
+        state();
+    }
+}
+
+TEST_F(Kept, DamagedImagesArePassedOver)
+{
+    live(1);
+    go_live(2);
+    end(true);
+    DIR *d = opendir(state_folder.c_str());
+    for (dirent *e; (e = readdir(d));) {
+        if (strncmp(e->d_name, "gen-2", 5) == 0) {
+            EXPECT_EQ(truncate((state_folder + "/" + e->d_name).c_str(), 1000), 0);
+        }
+    }
+    closedir(d);
+    start(state_folder);
+    EXPECT_EQ(books(), "1/0/0 NONE");
+    EXPECT_TRUE(soon_links("gen-1", ""));
+    end(true);
+    // Then what was previous, too; [rules] image is left.
+    d = opendir(state_folder.c_str());
+    for (dirent *e; (e = readdir(d));) {
+        if (strncmp(e->d_name, "gen-1", 5) == 0) {
+            int fd = open((state_folder + "/" + e->d_name).c_str(), O_WRONLY);
+            EXPECT_EQ(pwrite(fd, "x", 1, 200), 1);
+            close(fd);
+        }
+    }
+    closedir(d);
+    std::string first = std::string(folder) + "/first.image";
+    FILE *f = fopen(first.c_str(), "w");
+    fwrite(image(5).octets, 1, image(5).len, f);
+    fclose(f);
+    start(state_folder, first.c_str());
+    EXPECT_TRUE(started);
+    EXPECT_EQ(books(), "3/0/0 NONE"); // 2 was used
+    EXPECT_TRUE(soon_links("gen-3", ""));
+}
+
+// The folder is on a file system of its own that is full, or read-only; needs root.
+TEST_F(Kept, WithoutADiskNothingGoesLiveButEverythingComesBack)
+{
+    std::string full = std::string(folder) + "/full";
+    mkdir(full.c_str(), 0700);
+    if (mount("none", full.c_str(), "tmpfs", 0, "size=256k") != 0)
+        GTEST_SKIP() << "mounting is for root";
+    end(true);
+    state_folder = full + "/state";
+    start(state_folder);
+    live(1);
+    go_live(2);
+    EXPECT_TRUE(candidate(3).is_ack);
+    int fd = open((full + "/filler").c_str(), O_WRONLY | O_CREAT, 0600);
+    char block[4096] = {};
+    // The candidate's image is there already: it goes, as if somebody had made room badly.
+    EXPECT_EQ(system(("rm -f " + state_folder + "/gen-3*").c_str()), 0);
+    while (write(fd, block, sizeof(block)) > 0)
+        ;
+    roles_answer a = stage(3, LINK_STAGE_LIVE);
+    EXPECT_FALSE(a.is_ack) << "went live without being kept";
+    EXPECT_EQ(books(), "2/3/1 STAGED");
+    EXPECT_EQ(link("live"), "gen-2");
+    EXPECT_TRUE(go(false, 3).is_ack);
+    EXPECT_TRUE(candidate(4).is_ack); // a stage before LIVE needs no disk
+    a = stage(4, LINK_STAGE_LIVE);
+    EXPECT_FALSE(a.is_ack);
+    EXPECT_NE(strstr(a.body.text, "No space"), nullptr) << a.body.text;
+    EXPECT_TRUE(stage(4, LINK_STAGE_SHADOW).is_ack);
+    close(fd);
+    EXPECT_EQ(mount("none", full.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+    EXPECT_FALSE(stage(4, LINK_STAGE_LIVE).is_ack);
+    EXPECT_TRUE(go(true, 2).is_ack); // with the disk read-only
+    EXPECT_EQ(books(), "1/0/0 NONE");
+    usleep(50000);
+    state();
+    EXPECT_EQ(link("live"), "gen-2");
+    EXPECT_EQ(mount("none", full.c_str(), nullptr, MS_REMOUNT, nullptr), 0);
+    unlink((full + "/filler").c_str());
+    EXPECT_TRUE(soon_links("gen-1", "")); // it was tried again
+    end(true);
+    EXPECT_EQ(umount(full.c_str()), 0);
+    state_folder = std::string(folder) + "/after";
+    start(state_folder);
+}
+
+int
+main(int argc, char **argv)
+{
+    testing::InitGoogleTest(&argc, argv);
+    agent_block_signals();
+    char args[][32] = {"roles_test", "--no-huge", "-m", "64", "--no-pci", "--no-telemetry", "--no-shconf",
+                       "--log-level=critical", "-l", "0"};
+    char *eal[11] = {};
+    for (int i = 0; i < 10; i++)
+        eal[i] = args[i];
+    if (rte_eal_init(10, eal) < 0) // for the clock
+        return 1;
+    return RUN_ALL_TESTS();
+}
