@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -71,6 +72,32 @@ open_messages(struct agent *a, const char *path)
     return a->messages != NULL;
 }
 
+/* What is shared with the controller; only who has a link needs it. */
+static bool
+make_pages(struct agent *a)
+{
+    a->evidence = handover_page("weir-evidence", sizeof(*a->evidence), true, &a->evidence_fd);
+    if (!a->evidence || handover_init(&a->handover, HANDOVER_SIZE) != 0) {
+        LOG_AT(ERR, "no shared memory for the controller: %s\n", strerror(errno));
+        return false;
+    }
+    a->evidence->magic = LINK_MAGIC;
+    a->evidence->version = LINK_VERSION;
+    a->evidence->instance = a->instance;
+    return true;
+}
+
+static void
+free_pages(struct agent *a)
+{
+    if (a->handover.ring)
+        handover_fini(&a->handover);
+    if (!a->evidence)
+        return;
+    munmap(a->evidence, sizeof(*a->evidence));
+    close(a->evidence_fd);
+}
+
 struct agent *
 agent_new(struct appliance *appliance, struct worker *const *workers)
 {
@@ -92,7 +119,8 @@ agent_new(struct appliance *appliance, struct worker *const *workers)
     a->roles = roles_new(appliance->swap, appliance->workers_cnt, appliance->golden, c->state, NULL);
     bool is_up = a->roles && open_messages(a, c->messages);
     if (is_up && *c->link_socket)
-        is_up = (a->listen_fd = agent_listen(c->link_socket, (mode_t)c->link_mode, c->link_group)) >= 0;
+        is_up = make_pages(a) &&
+                (a->listen_fd = agent_listen(c->link_socket, (mode_t)c->link_mode, c->link_group)) >= 0;
     if (!is_up) {
         agent_free(a);
         return NULL;
@@ -114,6 +142,7 @@ agent_free(struct agent *a)
         unlink(a->appliance->config->link_socket);
     }
     roles_free(a->roles, a->is_to_end);
+    free_pages(a);
     if (a->signal_fd >= 0)
         close(a->signal_fd);
     if (a->messages && a->messages != stdout)
@@ -128,10 +157,10 @@ agent_drain(struct agent *a)
 {
     unsigned cnt = 0;
     for (unsigned i = 0; i < a->appliance->workers_cnt; i++) {
-        if (a->workers[i]->records && a->messages)
-            cnt += record_drain(a->workers[i]->records, a->messages, NULL);
+        if (a->workers[i]->records)
+            cnt += record_drain(a->workers[i]->records, a->messages, a->handover.ring ? &a->handover : NULL);
     }
-    if (cnt && fflush(a->messages) != 0) {
+    if (cnt && a->messages && fflush(a->messages) != 0) {
         LOG_AT(ERR, "[log] messages: %s: %s\n", a->appliance->config->messages, strerror(errno));
         clearerr(a->messages);
     }
@@ -249,8 +278,14 @@ stop_workers(struct agent *a)
 static void
 step(struct agent *a)
 {
+    struct link_state state = {0};
     roles_step(a->roles, worker_clock_ms());
     agent_answer(a);
+    if (!a->evidence)
+        return;
+    roles_state(a->roles, &state);
+    __atomic_store_n(&a->evidence->trip_seq, state.trip.seq, __ATOMIC_RELEASE);
+    __atomic_store_n(&a->evidence->heartbeat, a->evidence->heartbeat + 1, __ATOMIC_RELAXED);
 }
 
 void

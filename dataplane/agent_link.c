@@ -90,12 +90,29 @@ agent_hang_up(struct peer *p)
 
 /* A peer that does not take its answer is not waited for. */
 static bool
-answer(const struct peer *p, enum link_type type, uint32_t request, const void *body, uint32_t body_len)
+answer_with(const struct peer *p, enum link_type type, uint32_t request, const void *body, uint32_t body_len, const int *fds,
+            unsigned fds_cnt)
 {
     struct link_header h = {LINK_MAGIC, LINK_VERSION, (uint16_t)type, body_len, request};
     struct iovec parts[2] = {{&h, sizeof(h)}, {(void *)(uintptr_t)body, body_len}};
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(2 * sizeof(int))];
+    } control = {0};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
+    if (fds_cnt) {
+        m.msg_control = &control;
+        m.msg_controllen = CMSG_SPACE(fds_cnt * sizeof(int));
+        *CMSG_FIRSTHDR(&m) = (struct cmsghdr){CMSG_LEN(fds_cnt * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, fds_cnt * sizeof(int));
+    }
     return sendmsg(p->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)(sizeof(h) + body_len);
+}
+
+static bool
+answer(const struct peer *p, enum link_type type, uint32_t request, const void *body, uint32_t body_len)
+{
+    return answer_with(p, type, request, body, body_len, NULL, 0);
 }
 
 /* Always false: the connection ends. */
@@ -150,6 +167,15 @@ on_renew(struct agent *a, struct peer *p, const struct link_header *h, const str
     return answer_now(a, p, h, is_good, err);
 }
 
+static bool
+on_attach(struct agent *a, const struct peer *p, const struct link_header *h)
+{
+    struct link_pages body = {sizeof(*a->evidence), a->handover.page_len};
+    const int fds[] = {a->evidence_fd, a->handover.fd};
+    handover_offer(&a->handover);
+    return answer_with(p, LINK_PAGES, h->request, &body, sizeof(body), fds, RTE_DIM(fds));
+}
+
 /* ---- all requests ---- */
 
 /* What can come: length of the body, and descriptors. */
@@ -197,7 +223,7 @@ on_request(struct agent *a, struct peer *p, const struct link_header *h, const u
         is_taken = roles_ask_return(a->roles, p->id, h->request, &body.what);
         break;
     default:
-        return answer_now(a, p, h, false, "not yet");
+        return on_attach(a, p, h);
     }
     p->is_waiting = is_taken;
     return is_taken || answer_now(a, p, h, false, "too many requests are under way");

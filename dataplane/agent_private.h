@@ -6,6 +6,7 @@
 
 #include "control/link.h"
 #include "dataplane/agent.h"
+#include "dataplane/handover.h"
 #include "dataplane/roles.h"
 
 struct peer {
@@ -22,6 +23,9 @@ struct agent {
     struct peer peers[AGENT_PEERS_MAX];
     uint64_t last_peer;
     struct roles *roles;
+    struct link_evidence_page *evidence; /* shared with the controller, as the ring is; NULL: there is no link */
+    int evidence_fd;
+    struct handover handover;
     FILE *messages; /* NULL: none are written */
     uint64_t instance;
     uint64_t start_ms;

@@ -162,13 +162,14 @@ make_worker(unsigned idx, uint64_t seed, struct rte_mempool *pool)
     w->idx = idx;
     w->cpu = topology.cpu[idx];
     w->node = node;
-    if (*config.messages)
+    bool is_recorded = *config.messages || *config.link_socket;
+    if (is_recorded)
         w->records = record_ring_new(RECORD_SLOTS, config.stop_after_frames != 0, node);
     w->pl = pipeline_new(&config.pipeline, idx, node, seed, pool, w->records, worker_clock_ms());
     w->memory_octets = sizeof(*w) + sizeof(*w->pl) + (size_t)config.pipeline.store_chunks * sizeof(struct chunk) +
                        config.pipeline.flows_max * sizeof(struct flow) +
-                       (*config.messages ? RECORD_SLOTS * sizeof(struct record) : 0);
-    if (w->pl && (w->records || !*config.messages))
+                       (is_recorded ? RECORD_SLOTS * sizeof(struct record) : 0);
+    if (w->pl && (w->records || !is_recorded))
         return w;
     LOG_AT(ERR, "worker %u: no memory: lower [caps]\n", idx);
     pipeline_free(w->pl);

@@ -221,6 +221,86 @@ TEST_F(Link, LoadAndStatus)
     close(fd);
 }
 
+TEST_F(Link, PagesCanBeReadAndNotBeCut)
+{
+    int fd = dial();
+    for (int i = 0; i < 3; i++) {
+        send_raw(fd, packet(LINK_ATTACH, ""), {});
+        struct {
+            link_header h;
+            link_pages p;
+        } in;
+        char control[CMSG_SPACE(4 * sizeof(int))];
+        iovec part = {&in, sizeof(in)};
+        msghdr m = {};
+        m.msg_iov = &part;
+        m.msg_iovlen = 1;
+        m.msg_control = control;
+        m.msg_controllen = sizeof(control);
+        ASSERT_EQ(recvmsg(fd, &m, MSG_CMSG_CLOEXEC), static_cast<ssize_t>(sizeof(in)));
+        ASSERT_EQ(in.h.type, LINK_PAGES);
+        ASSERT_EQ(CMSG_FIRSTHDR(&m)->cmsg_len, CMSG_LEN(2 * sizeof(int)));
+        int fds[2];
+        memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fds));
+        EXPECT_EQ(in.p.evidence_len, sizeof(link_evidence_page));
+        EXPECT_NE(ftruncate(fds[0], 0), 0);
+        EXPECT_NE(ftruncate(fds[1], 0), 0);
+        EXPECT_EQ(mmap(nullptr, in.p.evidence_len, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0), MAP_FAILED);
+        void *at = mmap(nullptr, in.p.evidence_len, PROT_READ, MAP_SHARED, fds[0], 0);
+        ASSERT_NE(at, MAP_FAILED);
+        const link_evidence_page *page = static_cast<const link_evidence_page *>(at);
+        EXPECT_EQ(page->magic, LINK_MAGIC);
+        EXPECT_EQ(page->version, static_cast<uint32_t>(LINK_VERSION));
+        uint64_t beat = __atomic_load_n(&page->heartbeat, __ATOMIC_RELAXED);
+        usleep(100000);
+        EXPECT_GT(__atomic_load_n(&page->heartbeat, __ATOMIC_RELAXED), beat);
+        munmap(at, in.p.evidence_len);
+        at = mmap(nullptr, in.p.ring_len, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
+        ASSERT_NE(at, MAP_FAILED);
+        memset(at, 0xff, sizeof(link_ring)); // whatever is scribbled there
+        munmap(at, in.p.ring_len);
+        close(fds[0]);
+        close(fds[1]);
+    }
+    close(fd);
+    EXPECT_TRUE(is_alive());
+}
+
+TEST_F(Link, RequestsOfTheRolloutAreAnswered)
+{
+    int fd = dial();
+    link_answer ans;
+    link_stage stage = {};
+    link_return what = {};
+    link_renew renew = {};
+    auto octets = [](const auto &body) { return std::string(reinterpret_cast<const char *>(&body), sizeof(body)); };
+    for (const std::string &p : {packet(LINK_STAGE, octets(stage)), packet(LINK_DROP, octets(what)),
+                                 packet(LINK_RETURN, octets(what)), packet(LINK_RENEW, octets(renew))}) {
+        send_raw(fd, p, {});
+        EXPECT_EQ(answer(fd, &ans), LINK_NACK);
+        EXPECT_NE(ans.text[0], '\0');
+        int bad = dial();
+        send_raw(bad, p + "x", {});
+        EXPECT_EQ(answer(bad), LINK_NACK);
+        EXPECT_TRUE(is_hung_up(bad));
+        close(bad);
+    }
+    // Two requests at once: answered in order.
+    int img = memfd(image.octets, image.len);
+    send_raw(fd, load_packet(), {img});
+    send_raw(fd, packet(LINK_RETURN, octets(what)), {});
+    EXPECT_EQ(answer(fd), LINK_ACK);
+    EXPECT_EQ(answer(fd), LINK_NACK);
+    send_raw(fd, load_packet(), {img});
+    EXPECT_EQ(answer(fd, &ans), LINK_ACK);
+    what.generation = ans.generation;
+    send_raw(fd, packet(LINK_RETURN, octets(what)), {});
+    EXPECT_EQ(answer(fd, &ans), LINK_ACK) << ans.text;
+    EXPECT_EQ(ans.generation, what.generation - 1);
+    close(img);
+    close(fd);
+}
+
 TEST_F(Link, ImagesThatAreRefusedLeaveTheLiveOne)
 {
     int fd = dial();
