@@ -72,7 +72,50 @@ open_messages(struct agent *a, const char *path)
     return a->messages != NULL;
 }
 
-/* What is shared with the controller; only who has a link needs it. */
+static uint64_t
+random_number(void)
+{
+    uint64_t n;
+    return getrandom(&n, sizeof(n), 0) == sizeof(n) ? n : rte_rand();
+}
+
+/* ---- what roles asks of the others ---- */
+
+static void
+begin_counting(void *arg, const struct plan *plan, uint32_t window)
+{
+    struct agent *a = arg;
+    if (!a->tally)
+        return;
+    if (tally_pair(a->tally, plan->a, plan->b) != 0)
+        LOG_AT(ERR, "no memory: generation %u is not watched\n", plan->generation_b);
+    else if (window > 0)
+        tally_window(a->tally, plan->values.units_proven);
+}
+
+static void
+cost_of_pairs(void *arg, uint64_t *messages, uint64_t *ns_a, uint64_t *ns_b)
+{
+    struct agent *a = arg;
+    *messages = *ns_a = *ns_b = 0;
+    for (unsigned i = 0; i < a->appliance->workers_cnt; i++)
+        *messages += __atomic_load_n(&a->workers[i]->pl->counter[COUNTER_PAIRED], __ATOMIC_RELAXED);
+    if (!a->evidence)
+        return;
+    *ns_a = __atomic_load_n(&a->evidence->table.ns_a, __ATOMIC_RELAXED);
+    *ns_b = __atomic_load_n(&a->evidence->table.ns_b, __ATOMIC_RELAXED);
+}
+
+static uint64_t
+messages_deferred(void *arg)
+{
+    struct agent *a = arg;
+    return a->deferred ? deferred_used(a->deferred) : 0;
+}
+
+/* ---- making and ending ---- */
+
+/* What is shared with the controller, and among the cores for two rule sets; only who has a link needs it. */
 static bool
 make_pages(struct agent *a)
 {
@@ -84,12 +127,28 @@ make_pages(struct agent *a)
     a->evidence->magic = LINK_MAGIC;
     a->evidence->version = LINK_VERSION;
     a->evidence->instance = a->instance;
+    a->tally = tally_new(&a->evidence->table, a->appliance->workers_cnt, random_number());
+    a->deferred = deferred_new(random_number());
+    if (!a->tally || !a->deferred) {
+        LOG_AT(ERR, "no memory for evidence\n");
+        return false;
+    }
+    for (unsigned i = 0; i < a->appliance->workers_cnt; i++) {
+        a->workers[i]->pl->second.tally = a->tally;
+        a->workers[i]->pl->second.deferred = a->deferred;
+    }
     return true;
 }
 
 static void
 free_pages(struct agent *a)
 {
+    for (unsigned i = 0; i < a->appliance->workers_cnt; i++) {
+        a->workers[i]->pl->second.tally = NULL;
+        a->workers[i]->pl->second.deferred = NULL;
+    }
+    tally_free(a->tally);
+    deferred_free(a->deferred);
     if (a->handover.ring)
         handover_fini(&a->handover);
     if (!a->evidence)
@@ -114,9 +173,9 @@ agent_new(struct appliance *appliance, struct worker *const *workers)
     sigset_t set;
     signal_set(&set);
     a->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (getrandom(&a->instance, sizeof(a->instance), 0) != sizeof(a->instance))
-        a->instance = rte_rand();
-    a->roles = roles_new(appliance->swap, appliance->workers_cnt, appliance->golden, c->state, NULL);
+    a->instance = random_number();
+    const struct roles_hooks hooks = {a, begin_counting, cost_of_pairs, messages_deferred};
+    a->roles = roles_new(appliance->swap, appliance->workers_cnt, appliance->golden, c->state, &hooks);
     bool is_up = a->roles && open_messages(a, c->messages);
     if (is_up && *c->link_socket)
         is_up = make_pages(a) &&
@@ -324,6 +383,8 @@ agent_run(struct agent *a)
             continue; /* woken by a flood: records have their own beat */
         next_ms = now_ms + AGENT_TICK_MS / 2;
         agent_drain(a);
+        if (a->deferred)
+            deferred_sweep(a->deferred, now_ms);
     }
     a->is_to_end = true;
     stop_workers(a);

@@ -156,6 +156,12 @@ on_status(struct agent *a, struct peer *p, const struct link_header *h)
     body.tx_frames = s.counter[COUNTER_TX_FRAMES];
     body.dropped_frames = stats_dropped(&s);
     body.blind_sessions = s.event[EVENT_STARTTLS_BLIND];
+    body.paired = s.counter[COUNTER_PAIRED];
+    body.shed = s.counter[COUNTER_SHED];
+    body.disagreed = s.counter[COUNTER_DISAGREED];
+    body.deferred = s.counter[COUNTER_DEFERRED];
+    body.retried = s.counter[COUNTER_RETRIED];
+    body.defer_used = a->deferred ? deferred_used(a->deferred) : 0;
     return answer(p, LINK_STATE, h->request, &body, sizeof(body));
 }
 

@@ -6,8 +6,10 @@
 
 #include "control/link.h"
 #include "dataplane/agent.h"
+#include "dataplane/deferred.h"
 #include "dataplane/handover.h"
 #include "dataplane/roles.h"
+#include "dataplane/tally.h"
 
 struct peer {
     int fd; /* -1: free */
@@ -26,6 +28,8 @@ struct agent {
     struct link_evidence_page *evidence; /* shared with the controller, as the ring is; NULL: there is no link */
     int evidence_fd;
     struct handover handover;
+    struct tally *tally;       /* the cores count there, */
+    struct deferred *deferred; /* and remember there */
     FILE *messages; /* NULL: none are written */
     uint64_t instance;
     uint64_t start_ms;
