@@ -37,16 +37,18 @@ send_line(int fd, const cJSON *request, char *err, size_t err_size)
     size_t len = line ? strlen(line) : 0;
     int result = -1;
     if (!line || len >= ADMIN_LINE_MAX) {
-        snprintf(err, err_size, "%s", line ? "the request is longer than the process takes" : "no memory");
+        snprintf(err, err_size, "%s",
+                 line ? "the request is longer than the process takes" : "no memory");
     } else {
         line[len++] = '\n'; /* where the NUL was */
         size_t at = 0;
-        for (ssize_t n; at < len; at += n > 0 ? (size_t)n : 0) {
+        for (ssize_t n; at<len; at += n> 0 ? (size_t)n : 0) {
             n = send(fd, line + at, len - at, MSG_NOSIGNAL);
             if (n < 0 && errno != EINTR)
                 break;
         }
-        /* Who refuses at once (not allowed, too many) may have closed already: its answer is there to be read. */
+        /* Who refuses at once (not allowed, too many) may have closed already: its answer is there
+         * to be read. */
         result = 0;
     }
     cJSON_free(line);
@@ -91,7 +93,8 @@ static cJSON *
 next_object(struct input *in, const char **why)
 {
     for (;;) {
-        char *newline = in->len > in->seen ? memchr(in->octets + in->seen, '\n', in->len - in->seen) : NULL;
+        char *newline =
+            in->len > in->seen ? memchr(in->octets + in->seen, '\n', in->len - in->seen) : NULL;
         if (!newline) {
             in->seen = in->len;
             *why = fill(in);
@@ -113,17 +116,23 @@ next_object(struct input *in, const char **why)
 }
 
 static enum admin_result
-read_answer(struct input *in, admin_progress_fn *fn, void *owner, cJSON **answer, char *err, size_t err_size)
+read_answer(struct input *in, admin_progress_fn *fn, void *owner, cJSON **answer, char *err,
+            size_t err_size)
 {
     const char *why = NULL;
     for (cJSON *object; (object = next_object(in, &why));) {
         const cJSON *ok = cJSON_GetObjectItemCaseSensitive(object, "ok");
         if (cJSON_IsBool(ok)) {
-            const char *error = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "error"));
-            const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "text"));
+            const char *error =
+                cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "error"));
+            const char *text =
+                cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "text"));
             *answer = object;
             if (!cJSON_IsTrue(ok))
-                snprintf(err, err_size, "%s", error ? error : text ? text : "refused, without a reason");
+                snprintf(err, err_size, "%s",
+                         error  ? error
+                         : text ? text
+                                : "refused, without a reason");
             return cJSON_IsTrue(ok) ? ADMIN_DONE : ADMIN_REFUSED;
         }
         bool is_progress = cJSON_IsString(cJSON_GetObjectItemCaseSensitive(object, "progress"));
@@ -140,8 +149,8 @@ read_answer(struct input *in, admin_progress_fn *fn, void *owner, cJSON **answer
 }
 
 enum admin_result
-admin_ask(const char *socket_path, cJSON *request, unsigned silence_s, admin_progress_fn *fn, void *owner, cJSON **answer,
-          char *err, size_t err_size)
+admin_ask(const char *socket_path, cJSON *request, unsigned silence_s, admin_progress_fn *fn,
+          void *owner, cJSON **answer, char *err, size_t err_size)
 {
     struct input in = {.silence_s = silence_s, .fd = connect_to(socket_path, err, err_size)};
     enum admin_result result = ADMIN_UNREACHABLE;

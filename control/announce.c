@@ -67,7 +67,8 @@ announce_set_clock(struct announce *a, announce_clock_fn *fn)
 
 /* Takes more: its members are added. */
 static void
-call_hooks(struct announce *a, const char *event, uint32_t generation, const char *subject, const char *text, cJSON *more)
+call_hooks(struct announce *a, const char *event, uint32_t generation, const char *subject,
+           const char *text, cJSON *more)
 {
     char time_text[64];
     cJSON *j = cJSON_CreateObject();
@@ -122,13 +123,14 @@ tell_of(struct announce *a, const struct incident *i, enum incident_status statu
 static const char *
 reason_text(uint32_t reason)
 {
-    static const char *const texts[] = {[LINK_REASON_NONE] = "for no reason given",
-                                        [LINK_REASON_OPERATOR] = "by an operator",
-                                        [LINK_REASON_EVIDENCE] = "for what it did to mail",
-                                        [LINK_REASON_LEASE] = "because the control process was silent",
-                                        [LINK_REASON_DEFERRALS] = "because too many messages were deferred",
-                                        [LINK_REASON_SLOW] = "because it was too slow",
-                                        [LINK_REASON_CRASHES] = "because the scanner died under it"};
+    static const char *const texts[] = {
+        [LINK_REASON_NONE] = "for no reason given",
+        [LINK_REASON_OPERATOR] = "by an operator",
+        [LINK_REASON_EVIDENCE] = "for what it did to mail",
+        [LINK_REASON_LEASE] = "because the control process was silent",
+        [LINK_REASON_DEFERRALS] = "because too many messages were deferred",
+        [LINK_REASON_SLOW] = "because it was too slow",
+        [LINK_REASON_CRASHES] = "because the scanner died under it"};
     return reason < sizeof(texts) / sizeof(*texts) ? texts[reason] : texts[0];
 }
 
@@ -138,20 +140,21 @@ is_public(const struct link_trip *t, enum link_stage_id stage)
 {
     if (stage == LINK_STAGE_LIVE)
         return true;
-    return (stage == LINK_STAGE_CANARY || stage == LINK_STAGE_PROBATION) && t->reason != LINK_REASON_OPERATOR &&
-           t->reason != LINK_REASON_LEASE;
+    return (stage == LINK_STAGE_CANARY || stage == LINK_STAGE_PROBATION) &&
+           t->reason != LINK_REASON_OPERATOR && t->reason != LINK_REASON_LEASE;
 }
 
 static void
-tell_operators_only(struct announce *a, const struct link_trip *t, const struct where *w, uint32_t where_cnt)
+tell_operators_only(struct announce *a, const struct link_trip *t, const struct where *w,
+                    uint32_t where_cnt)
 {
     char where[BODY_MAX];
     char text[2 * BODY_MAX];
     char subject[TITLE_MAX];
     announce_where_text(w, where_cnt, false, where, sizeof(where));
     snprintf(subject, sizeof(subject), "Rule set %u was withdrawn, no mail harmed", t->generation);
-    snprintf(text, sizeof(text), "Rule set %u was withdrawn %s. No mail was refused for it.%s%s", t->generation,
-             reason_text(t->reason), *where ? " Where: " : "", where);
+    snprintf(text, sizeof(text), "Rule set %u was withdrawn %s. No mail was refused for it.%s%s",
+             t->generation, reason_text(t->reason), *where ? " Where: " : "", where);
     call_hooks(a, "withdrawn", t->generation, subject, text, announce_where_json(w, where_cnt));
 }
 
@@ -173,7 +176,8 @@ new_id(struct announce *a, char *id)
 }
 
 static void
-tell_where(struct announce *a, struct incident *i, const struct where *w, uint32_t cnt, uint32_t kind, bool is_live)
+tell_where(struct announce *a, struct incident *i, const struct where *w, uint32_t cnt,
+           uint32_t kind, bool is_live)
 {
     char where[BODY_MAX / 2];
     char body[BODY_MAX];
@@ -186,7 +190,8 @@ tell_where(struct announce *a, struct incident *i, const struct where *w, uint32
     tell(a, &(struct change){.time_ms = announce_wall(a),
                              .id = id,
                              .generation = i->generation,
-                             .status = i->status == STATUS_MONITORING ? STATUS_MONITORING : STATUS_IDENTIFIED,
+                             .status = i->status == STATUS_MONITORING ? STATUS_MONITORING
+                                                                      : STATUS_IDENTIFIED,
                              .impact = i->impact,
                              .title = title,
                              .body = body,
@@ -270,7 +275,8 @@ announce_localised(struct announce *a, uint32_t generation, const struct evidenc
 }
 
 void
-announce_returned(struct announce *a, uint32_t generation, uint32_t back_to, uint32_t last_worker_us)
+announce_returned(struct announce *a, uint32_t generation, uint32_t back_to,
+                  uint32_t last_worker_us)
 {
     char body[BODY_MAX];
     struct incident *i = announce_find_open(a, generation);
@@ -278,8 +284,9 @@ announce_returned(struct announce *a, uint32_t generation, uint32_t back_to, uin
     (void)last_worker_us;
     if (!i || i->status == STATUS_MONITORING)
         return;
-    snprintf(body, sizeof(body), "The former filter rules are in force again everywhere. Delayed mail arrives when its "
-                                 "sender tries again, usually within the hour.%s",
+    snprintf(body, sizeof(body),
+             "The former filter rules are in force again everywhere. Delayed mail arrives when its "
+             "sender tries again, usually within the hour.%s",
              i->impact >= IMPACT_MAJOR ? " Mail that was refused has to be sent again." : "");
     tell_of(a, i, STATUS_MONITORING, body);
 }
@@ -306,7 +313,8 @@ static bool
 take_components(const cJSON *list, uint32_t *components)
 {
     const cJSON *one;
-    cJSON_ArrayForEach(one, list) {
+    cJSON_ArrayForEach(one, list)
+    {
         int c = 0;
         const char *id = cJSON_GetStringValue(one);
         while (id && c < COMPONENT_CNT && strcmp(id, announce_component_id((enum component)c)) != 0)
@@ -319,12 +327,12 @@ take_components(const cJSON *list, uint32_t *components)
 }
 
 int
-announce_add(struct announce *a, const char *by, const char *text, enum announce_impact impact, uint64_t expires_s,
-             const cJSON *components, char *id)
+announce_add(struct announce *a, const char *by, const char *text, enum announce_impact impact,
+             uint64_t expires_s, const cJSON *components, char *id)
 {
     struct notice n = {.impact = impact, .since_ms = announce_wall(a)};
-    if (!is_text(text) || !expires_s || expires_s > ANNOUNCE_EXPIRES_MAX_S || (unsigned)impact >= IMPACT_CNT ||
-        !take_components(components, &n.components))
+    if (!is_text(text) || !expires_s || expires_s > ANNOUNCE_EXPIRES_MAX_S ||
+        (unsigned)impact >= IMPACT_CNT || !take_components(components, &n.components))
         return -EINVAL;
     n.expires_ms = n.since_ms + expires_s * 1000;
     n.text = (char *)(uintptr_t)text;
@@ -346,7 +354,8 @@ announce_end(struct announce *a, const char *by, const char *id, const char *tex
     if (n) {
         int result = announce_drop_notice(a, n, by);
         if (!result)
-            call_hooks(a, "announcement-ended", 0, "Announcement ended", text && *text ? text : id, NULL);
+            call_hooks(a, "announcement-ended", 0, "Announcement ended", text && *text ? text : id,
+                       NULL);
         return result;
     }
     struct incident *i = announce_find_incident(a, id);
@@ -383,7 +392,8 @@ settle_health(struct announce *a)
     if (a->is_down)
         call_hooks(a, "scanner-down", 0, "The mail scanner does not answer", a->down_why, NULL);
     else
-        call_hooks(a, "scanner-up", 0, "The mail scanner answers", "The mail scanner answers again", NULL);
+        call_hooks(a, "scanner-up", 0, "The mail scanner answers", "The mail scanner answers again",
+                   NULL);
 }
 
 /* ---- time ---- */

@@ -6,8 +6,8 @@
 
 enum component_status { OPERATIONAL, DEGRADED, PARTIAL_OUTAGE, MAJOR_OUTAGE };
 
-static const char *const component_status_names[] = {"operational", "degraded_performance", "partial_outage",
-                                                     "major_outage"};
+static const char *const component_status_names[] = {"operational", "degraded_performance",
+                                                     "partial_outage", "major_outage"};
 
 static void
 add_time(cJSON *to, const char *name, uint64_t time_ms)
@@ -41,7 +41,8 @@ announce_components_json(uint32_t components)
     cJSON *list = cJSON_CreateArray();
     for (int c = 0; c < COMPONENT_CNT; c++) {
         if (components & 1U << c)
-            cJSON_AddItemToArray(list, cJSON_CreateString(announce_component_id((enum component)c)));
+            cJSON_AddItemToArray(list,
+                                 cJSON_CreateString(announce_component_id((enum component)c)));
     }
     return list;
 }
@@ -53,7 +54,8 @@ incident_effect(const struct incident *i, enum component c)
 {
     if (i->status == STATUS_RESOLVED || c == COMPONENT_SCANNER)
         return OPERATIONAL;
-    if (c == COMPONENT_RULES || i->status == STATUS_MONITORING) /* what was delayed is still on its way */
+    if (c == COMPONENT_RULES ||
+        i->status == STATUS_MONITORING) /* what was delayed is still on its way */
         return DEGRADED;
     return (enum component_status)i->impact;
 }
@@ -116,7 +118,8 @@ announce_incident_json(const struct announce *a, const struct incident *i)
     cJSON_AddStringToObject(j, "impact", announce_impact_name(i->impact));
     add_time(j, "created_at", i->started_ms);
     add_time(j, "started_at", i->started_ms);
-    add_time(j, "updated_at", i->update_cnt ? i->updates[i->update_cnt - 1].time_ms : i->started_ms);
+    add_time(j, "updated_at",
+             i->update_cnt ? i->updates[i->update_cnt - 1].time_ms : i->started_ms);
     add_time(j, "monitoring_at", i->monitoring_ms);
     add_time(j, "resolved_at", i->resolved_ms);
     cJSON *updates = cJSON_AddArrayToObject(j, "incident_updates");
@@ -184,8 +187,8 @@ component_json(const struct announce *a, enum component c)
 cJSON *
 announce_status(const struct announce *a)
 {
-    static const char *const descriptions[IMPACT_CNT] = {"All systems operational", "Partially degraded service",
-                                                         "Partial outage", "Major outage"};
+    static const char *const descriptions[IMPACT_CNT] = {
+        "All systems operational", "Partially degraded service", "Partial outage", "Major outage"};
     enum announce_impact indicator = announce_indicator(a);
     cJSON *j = cJSON_CreateObject();
     cJSON *page = cJSON_AddObjectToObject(j, "page");

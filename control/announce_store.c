@@ -1,4 +1,5 @@
-/* What is open: incidents and people's announcements, journaled before they are changed, and rebuilt from the journal. */
+/* What is open: incidents and people's announcements, journaled before they are changed, and
+ * rebuilt from the journal. */
 #include "control/announce_private.h"
 
 #include <errno.h>
@@ -236,7 +237,8 @@ static uint64_t
 id_number(const char *id, char kind)
 {
     char *end;
-    unsigned long long n = id[0] == kind && id[1] >= '1' && id[1] <= '9' ? strtoull(id + 1, &end, 10) : 0;
+    unsigned long long n =
+        id[0] == kind && id[1] >= '1' && id[1] <= '9' ? strtoull(id + 1, &end, 10) : 0;
     return n && !*end && n < UINT32_MAX && strlen(id) < ANNOUNCE_ID_MAX ? n : 0;
 }
 
@@ -245,13 +247,15 @@ read_where(const cJSON *list, struct where *to)
 {
     uint32_t cnt = 0;
     const cJSON *one;
-    cJSON_ArrayForEach(one, list) {
+    cJSON_ArrayForEach(one, list)
+    {
         uint32_t kind = 0;
         while (kind < LINK_KIND_CNT && strcmp(announce_kind_name(kind), text_of(one, "kind")) != 0)
             kind++;
         if (kind == LINK_KIND_CNT || cnt == WHERE_MAX)
             continue;
-        to[cnt] = (struct where){.kind = kind, .n = (uint32_t)number_of(one, "n"), .k = (uint32_t)number_of(one, "k")};
+        to[cnt] = (struct where){
+            .kind = kind, .n = (uint32_t)number_of(one, "n"), .k = (uint32_t)number_of(one, "k")};
         announce_clean_name(text_of(one, "name"), to[cnt].name, sizeof(to[cnt].name));
         cnt++;
     }
@@ -269,10 +273,12 @@ replay_update(struct announce *a, const cJSON *record)
                        .body = text_of(record, "text"),
                        .trip_ms = number_of(record, "trip_ms"),
                        .where = where};
-    while (c.status < STATUS_CNT && strcmp(announce_status_name(c.status), text_of(record, "status")) != 0)
+    while (c.status < STATUS_CNT &&
+           strcmp(announce_status_name(c.status), text_of(record, "status")) != 0)
         c.status++;
     uint64_t number = id_number(c.id, 'i');
-    if (!number || c.status == STATUS_CNT || !announce_impact_parse(text_of(record, "impact"), &c.impact))
+    if (!number || c.status == STATUS_CNT ||
+        !announce_impact_parse(text_of(record, "impact"), &c.impact))
         return;
     c.where_cnt = read_where(cJSON_GetObjectItemCaseSensitive(record, "where"), where);
     a->last_incident = number > a->last_incident ? number : a->last_incident;
@@ -284,7 +290,8 @@ read_components(const cJSON *list)
 {
     uint32_t components = 0;
     const cJSON *one;
-    cJSON_ArrayForEach(one, list) {
+    cJSON_ArrayForEach(one, list)
+    {
         for (int c = 0; c < COMPONENT_CNT; c++) {
             const char *id = cJSON_GetStringValue(one);
             components |= id && !strcmp(id, announce_component_id((enum component)c)) ? 1U << c : 0;
@@ -296,7 +303,8 @@ read_components(const cJSON *list)
 static void
 replay_notice(struct announce *a, const cJSON *record)
 {
-    struct notice n = {.since_ms = number_of(record, "at_ms"), .expires_ms = number_of(record, "expires_ms")};
+    struct notice n = {.since_ms = number_of(record, "at_ms"),
+                       .expires_ms = number_of(record, "expires_ms")};
     char text[ANNOUNCE_TEXT_MAX + 1];
     uint64_t number = id_number(text_of(record, "id"), 'a');
     if (!number || !announce_impact_parse(text_of(record, "impact"), &n.impact))

@@ -29,7 +29,8 @@ announce_impact_parse(const char *name, enum announce_impact *i)
 const char *
 announce_status_name(enum incident_status s)
 {
-    static const char *const names[STATUS_CNT] = {"investigating", "identified", "monitoring", "resolved"};
+    static const char *const names[STATUS_CNT] = {"investigating", "identified", "monitoring",
+                                                  "resolved"};
     return (unsigned)s < STATUS_CNT ? names[s] : "investigating";
 }
 
@@ -43,15 +44,16 @@ announce_component_id(enum component c)
 const char *
 announce_component_name(enum component c)
 {
-    static const char *const names[COMPONENT_CNT] = {"Mail delivery", "Mail filter rules", "Mail scanner"};
+    static const char *const names[COMPONENT_CNT] = {"Mail delivery", "Mail filter rules",
+                                                     "Mail scanner"};
     return names[c];
 }
 
 const char *
 announce_kind_name(uint32_t kind)
 {
-    static const char *const names[LINK_KIND_CNT] = {"all",  "sender-suffix", "rcpt-suffix", "rcpt-domain",
-                                                     "rule", "mirror",        "error"};
+    static const char *const names[LINK_KIND_CNT] = {
+        "all", "sender-suffix", "rcpt-suffix", "rcpt-domain", "rule", "mirror", "error"};
     return kind < LINK_KIND_CNT ? names[kind] : "unknown";
 }
 
@@ -111,7 +113,8 @@ announce_where_text(const struct where *w, uint32_t cnt, bool is_public, char *t
 }
 
 void
-announce_title(uint32_t kind, bool is_live, const struct where *w, uint32_t cnt, char *to, size_t size)
+announce_title(uint32_t kind, bool is_live, const struct where *w, uint32_t cnt, char *to,
+               size_t size)
 {
     const char *what = is_live ? "refused or delayed" : "delayed";
     if (kind == LINK_KIND_MIRROR) {
@@ -120,8 +123,8 @@ announce_title(uint32_t kind, bool is_live, const struct where *w, uint32_t cnt,
     }
     for (uint32_t i = 0; i < cnt; i++) {
         if (w[i].kind == LINK_KIND_SENDER_SUFFIX || w[i].kind == LINK_KIND_RCPT_SUFFIX) {
-            snprintf(to, size, "Some mail %s .%s %s", w[i].kind == LINK_KIND_SENDER_SUFFIX ? "from" : "to", w[i].name,
-                     what);
+            snprintf(to, size, "Some mail %s .%s %s",
+                     w[i].kind == LINK_KIND_SENDER_SUFFIX ? "from" : "to", w[i].name, what);
             return;
         }
     }

@@ -33,7 +33,8 @@ read_duration(const char *text, uint64_t *seconds)
         if (strcmp(end, units[i].name) != 0)
             continue;
         *seconds = n * units[i].seconds;
-        return *text >= '1' && *text <= '9' && !errno && n <= ANNOUNCE_EXPIRES_MAX_S && *seconds <= ANNOUNCE_EXPIRES_MAX_S;
+        return *text >= '1' && *text <= '9' && !errno && n <= ANNOUNCE_EXPIRES_MAX_S &&
+               *seconds <= ANNOUNCE_EXPIRES_MAX_S;
     }
     return false;
 }
@@ -82,12 +83,15 @@ print_list(const cJSON *answer)
     const cJSON *one;
     char until[SAY_MAX];
     cJSON_ArrayForEach(one, say_member(answer, "announcements"))
-        say_line("%-6s %-14s %-8s %s  (by %s, until %s)", say_text(one, "id"), "announcement", say_text(one, "impact"),
-                 say_text(one, "text"), say_text(one, "by"), say_text(one, "expires"));
+        say_line("%-6s %-14s %-8s %s  (by %s, until %s)", say_text(one, "id"), "announcement",
+                 say_text(one, "impact"), say_text(one, "text"), say_text(one, "by"),
+                 say_text(one, "expires"));
     cJSON_ArrayForEach(one, say_member(answer, "incidents"))
-        say_line("%-6s %-14s %-8s %s  (since %s)", say_text(one, "id"), say_text(one, "status"), say_text(one, "impact"),
-                 say_text(one, "name"), say_since(say_text(one, "started_at"), until));
-    if (!cJSON_GetArraySize(say_member(answer, "announcements")) && !cJSON_GetArraySize(say_member(answer, "incidents")))
+        say_line("%-6s %-14s %-8s %s  (since %s)", say_text(one, "id"), say_text(one, "status"),
+                 say_text(one, "impact"), say_text(one, "name"),
+                 say_since(say_text(one, "started_at"), until));
+    if (!cJSON_GetArraySize(say_member(answer, "announcements")) &&
+        !cJSON_GetArraySize(say_member(answer, "incidents")))
         say_line("nothing is announced");
 }
 
@@ -108,7 +112,8 @@ add(struct options *o, int cnt, char **words)
     if (cnt != 1 || !*words[0])
         return verb_usage_error("announce", "add wants one TEXT");
     if (!o->expires_s)
-        return verb_usage_error("announce", "add wants --expires, such as 30min: no announcement stays for ever");
+        return verb_usage_error(
+            "announce", "add wants --expires, such as 30min: no announcement stays for ever");
     cJSON *request = client_request("announce-add");
     cJSON_AddStringToObject(request, "text", words[0]);
     cJSON_AddNumberToObject(request, "expires_s", (double)o->expires_s);
@@ -154,8 +159,11 @@ verb_announce(int argc, char **argv)
     }
     const char *what = goes_on && optind < argc ? argv[optind++] : "";
     bool is_add = !strcmp(what, "add");
-    if (goes_on && ((!is_add && strcmp(what, "end") != 0 && strcmp(what, "list") != 0) || (has_more && !is_add))) {
-        code = verb_usage_error("announce", "wants add (which takes --expires, --impact and --components), end or list");
+    if (goes_on && ((!is_add && strcmp(what, "end") != 0 && strcmp(what, "list") != 0) ||
+                    (has_more && !is_add))) {
+        code = verb_usage_error(
+            "announce",
+            "wants add (which takes --expires, --impact and --components), end or list");
         goes_on = false;
     }
     if (goes_on && is_add)

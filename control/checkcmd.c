@@ -1,5 +1,6 @@
-/* weirctl check: the one configuration file, as both processes read it. The data plane's part needs its own reader (which knows
- * its devices), so that process is asked: `weir-dataplane --config FILE --check`. */
+/* weirctl check: the one configuration file, as both processes read it. The data plane's part needs
+ * its own reader (which knows its devices), so that process is asked: `weir-dataplane --config FILE
+ * --check`. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -20,8 +21,8 @@ enum { OUTPUT_MAX = 65536 };
 static bool
 find_dataplane(char *path, size_t size)
 {
-    static const char *const places[] = {"weir-dataplane", "../dataplane/weir-dataplane", "../sbin/weir-dataplane",
-                                         "../libexec/weir-dataplane"};
+    static const char *const places[] = {"weir-dataplane", "../dataplane/weir-dataplane",
+                                         "../sbin/weir-dataplane", "../libexec/weir-dataplane"};
     char self[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (len <= 0)
@@ -36,7 +37,8 @@ find_dataplane(char *path, size_t size)
     return false;
 }
 
-/* What it says on stderr goes to errors; on stdout the part in effect, to effective. Its exit code; -1: not run. */
+/* What it says on stderr goes to errors; on stdout the part in effect, to effective. Its exit code;
+ * -1: not run. */
 static int
 ask_dataplane(const char *program, const char *config, FILE *errors, FILE *effective)
 {
@@ -51,8 +53,8 @@ ask_dataplane(const char *program, const char *config, FILE *errors, FILE *effec
     }
     pid_t pid = fork();
     if (pid == 0) {
-        char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "--config", (char *)(uintptr_t)config,
-                        (char *)(uintptr_t) "--check", NULL};
+        char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "--config",
+                        (char *)(uintptr_t)config, (char *)(uintptr_t) "--check", NULL};
         dup2(out[1], 1);
         dup2(err[1], 2);
         execv(program, argv);
@@ -108,7 +110,9 @@ say_outcome(const struct outcome *o, bool prints_all)
     if (prints_all)
         fputs(o->effective, stdout);
     if (o->is_half)
-        fprintf(stderr, "weirctl check: weir-dataplane is not beside weirctl: its part was not looked at\n");
+        fprintf(
+            stderr,
+            "weirctl check: weir-dataplane is not beside weirctl: its part was not looked at\n");
     if (o->is_ok && !prints_all)
         printf("%s: ok%s\n", o->config, o->is_half ? " (weir-control's part)" : "");
 }
@@ -139,7 +143,8 @@ int
 verb_check(int argc, char **argv)
 {
     enum { PRINT = 300 };
-    static const struct option options[] = {CLIENT_OPTIONS, {"print", no_argument, NULL, PRINT}, {0}};
+    static const struct option options[] = {
+        CLIENT_OPTIONS, {"print", no_argument, NULL, PRINT}, {0}};
     struct client c;
     bool prints_all = false;
     int code;

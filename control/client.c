@@ -25,7 +25,8 @@ client_option(struct client *c, int option, const char *value, int *code)
     else if (option == 'j')
         c->wants_json = true;
     else
-        *code = option == 'h' ? verb_help(c->verb) : verb_usage_error(c->verb, "an option or its value is wrong");
+        *code = option == 'h' ? verb_help(c->verb)
+                              : verb_usage_error(c->verb, "an option or its value is wrong");
     return option == 's' || option == 'j';
 }
 
@@ -60,8 +61,10 @@ print_json(const cJSON *object)
 static void
 hint_unreachable(void)
 {
-    fprintf(stderr, "mail goes on being scanned by the rules that are live: `weirctl status --link SOCKET` asks the data plane\n"
-                    "itself; `systemctl status weir-control` may say why the control process is away\n");
+    fprintf(stderr,
+            "mail goes on being scanned by the rules that are live: `weirctl status --link SOCKET` "
+            "asks the data plane\n"
+            "itself; `systemctl status weir-control` may say why the control process is away\n");
 }
 
 static int
@@ -90,13 +93,14 @@ int
 client_ask(struct client *c, cJSON *request, cJSON **answer)
 {
     char err[1024];
-    enum admin_result result =
-        admin_ask(c->socket, request, c->silence_s, c->progress, c->progress_owner, answer, err, sizeof(err));
+    enum admin_result result = admin_ask(c->socket, request, c->silence_s, c->progress,
+                                         c->progress_owner, answer, err, sizeof(err));
     if (result == ADMIN_DONE)
         return VERB_DONE;
     int code = failed(c, result, *answer, err);
     double told = say_number(*answer, "code");
-    return told == VERB_REFUSED || told == VERB_USAGE || told == VERB_UNREACHABLE ? (int)told : code;
+    return told == VERB_REFUSED || told == VERB_USAGE || told == VERB_UNREACHABLE ? (int)told
+                                                                                  : code;
 }
 
 int
@@ -105,6 +109,17 @@ client_say(const struct client *c, cJSON *answer, int code, void (*print)(const 
     if (c->wants_json)
         print_json(answer);
     else
+        print(answer);
+    cJSON_Delete(answer);
+    return code;
+}
+
+int
+client_say_refused(const struct client *c, cJSON *answer, int code,
+                   void (*print)(const cJSON *answer))
+{
+    bool has_more = say_member(answer, "report") || say_member(answer, "records");
+    if (has_more && !c->wants_json)
         print(answer);
     cJSON_Delete(answer);
     return code;

@@ -121,7 +121,7 @@ controller_open(struct controller *c)
     struct rollout_hands hands;
     c->now_ms = c->started_ms = clock_ms(CLOCK_MONOTONIC);
     controller_hands(c, &hands);
-    struct announce_settings as = {.folder = s->state, .hooks = s->hooks, .clean_ms = 3600000, .name = "Mail service"};
+    struct announce_settings as = {.folder = s->state, .hooks = s->hooks, .clean_ms = s->clean_ms, .name = "Mail service"};
     c->announce = announce_new(&as);
     if (!c->announce || rollout_init(&c->rollout, s, &hands)) {
         controller_log("no memory");

@@ -1,4 +1,5 @@
-/* weirctl gen, hold, resume, promote, quarantine, release, rollback, prove: generations, one by one. */
+/* weirctl gen, hold, resume, promote, quarantine, release, rollback, prove: generations, one by
+ * one. */
 #include <getopt.h>
 #include <string.h>
 
@@ -12,12 +13,7 @@ ask_and_say(struct client *c, cJSON *request, void (*print)(const cJSON *answer)
 {
     cJSON *answer;
     int code = client_ask(c, request, &answer);
-    if (!code)
-        return client_say(c, answer, code, print);
-    if (answer && !c->wants_json)
-        print(answer);
-    cJSON_Delete(answer);
-    return code;
+    return code ? client_say_refused(c, answer, code, print) : client_say(c, answer, code, print);
 }
 
 /* ---- gen ---- */
@@ -28,11 +24,12 @@ print_list(const cJSON *answer)
     const cJSON *g;
     char since[SAY_MAX];
     char rules[SAY_MAX];
-    say_line("%6s  %-11s  %-9s  %8s  %-16s  %-10s  %s", "", "state", "is", "rules", "digest", "by", "since");
-    cJSON_ArrayForEach(g, say_member(answer, "generations"))
-        say_line("%6.0f  %-11s  %-9s  %8s  %-16.16s  %-10s  %s", say_number(g, "generation"), say_text(g, "state"),
-                 say_text(g, "role"), say_count(say_number(g, "rules"), rules), say_text(g, "digest"), say_text(g, "by"),
-                 say_since(say_text(g, "since"), since));
+    say_line("%6s  %-11s  %-9s  %8s  %-16s  %-10s  %s", "", "state", "is", "rules", "digest", "by",
+             "since");
+    cJSON_ArrayForEach(g, say_member(answer, "generations")) say_line(
+        "%6.0f  %-11s  %-9s  %8s  %-16.16s  %-10s  %s", say_number(g, "generation"),
+        say_text(g, "state"), say_text(g, "role"), say_count(say_number(g, "rules"), rules),
+        say_text(g, "digest"), say_text(g, "by"), say_since(say_text(g, "since"), since));
     if (say_number(answer, "left_off") > 0)
         say_line("%.0f more: --limit N", say_number(answer, "left_off"));
 }
@@ -42,9 +39,11 @@ print_history(const cJSON *history)
 {
     const cJSON *h;
     bool is_first = true;
-    cJSON_ArrayForEach(h, history) {
-        say_row(is_first ? "history" : "", "%.23s  %-11s  %s%s%s", say_text(h, "time"), say_text(h, "state"), say_text(h, "text"),
-                *say_text(h, "by") ? " by " : "", say_text(h, "by"));
+    cJSON_ArrayForEach(h, history)
+    {
+        say_row(is_first ? "history" : "", "%.23s  %-11s  %s%s%s", say_text(h, "time"),
+                say_text(h, "state"), say_text(h, "text"), *say_text(h, "by") ? " by " : "",
+                say_text(h, "by"));
         is_first = false;
     }
 }
@@ -55,9 +54,11 @@ print_words(const char *label, const cJSON *list)
     char text[256] = "";
     size_t len = 0;
     const cJSON *one;
-    cJSON_ArrayForEach(one, list) {
+    cJSON_ArrayForEach(one, list)
+    {
         if (cJSON_IsString(one) && len < sizeof(text))
-            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", len ? ", " : "", one->valuestring);
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", len ? ", " : "",
+                                    one->valuestring);
     }
     if (*text)
         say_row(label, "%s", text);
@@ -68,8 +69,8 @@ print_expect(const cJSON *list)
 {
     const cJSON *one;
     cJSON_ArrayForEach(one, list)
-        say_row("declared", "%s %s: up to %.2f %% newly rejected", say_text(one, "kind"), say_text(one, "name"),
-                100 * say_number(one, "rate"));
+        say_row("declared", "%s %s: up to %.2f %% newly rejected", say_text(one, "kind"),
+                say_text(one, "name"), 100 * say_number(one, "rate"));
 }
 
 static void
@@ -78,8 +79,10 @@ print_show(const cJSON *a)
     char since[SAY_MAX];
     char rules[SAY_MAX];
     double n = say_number(a, "generation");
-    say_row("generation", "%.0f%s%s", n, *say_text(a, "role") ? ", the one that is " : "", say_text(a, "role"));
-    say_row("state", "%s%s%s since %s", say_text(a, "state"), *say_text(a, "held_from") ? " in " : "", say_text(a, "held_from"),
+    say_row("generation", "%.0f%s%s", n, *say_text(a, "role") ? ", the one that is " : "",
+            say_text(a, "role"));
+    say_row("state", "%s%s%s since %s", say_text(a, "state"),
+            *say_text(a, "held_from") ? " in " : "", say_text(a, "held_from"),
             say_since(say_text(a, "since"), since));
     if (*say_text(a, "text"))
         say_row("", "%s", say_text(a, "text"));
@@ -95,8 +98,11 @@ print_show(const cJSON *a)
     say_trip(say_member(a, "trip"));
     if (!strcmp(say_text(a, "state"), "HELD"))
         say_next("weirctl resume %.0f, promote %.0f or quarantine %.0f", n, n, n);
-    else if (!strcmp(say_text(a, "state"), "QUARANTINED") || !strcmp(say_text(a, "state"), "ROLLED_BACK"))
-        say_next("weirctl affected %.0f lists the mail; after a look: weirctl release %.0f lets the same rules be pushed again", n, n);
+    else if (!strcmp(say_text(a, "state"), "QUARANTINED") ||
+             !strcmp(say_text(a, "state"), "ROLLED_BACK"))
+        say_next("weirctl affected %.0f lists the mail; after a look: weirctl release %.0f lets "
+                 "the same rules be pushed again",
+                 n, n);
 }
 
 static void
@@ -118,7 +124,8 @@ int
 verb_gen(int argc, char **argv)
 {
     enum { LIMIT = 301 };
-    static const struct option options[] = {CLIENT_OPTIONS, {"limit", required_argument, NULL, LIMIT}, {0}};
+    static const struct option options[] = {
+        CLIENT_OPTIONS, {"limit", required_argument, NULL, LIMIT}, {0}};
     struct client c;
     uint64_t limit = 0;
     uint64_t n;
@@ -135,7 +142,8 @@ verb_gen(int argc, char **argv)
     const char *what = optind < argc ? argv[optind++] : "";
     bool is_report = !strcmp(what, "report");
     if (!strcmp(what, "list"))
-        return optind == argc ? gen_list(&c, limit) : verb_usage_error("gen", "list takes no argument");
+        return optind == argc ? gen_list(&c, limit)
+                              : verb_usage_error("gen", "list takes no argument");
     if ((strcmp(what, "show") != 0 && !is_report) || limit)
         return verb_usage_error("gen", "wants list (which takes --limit), show or report");
     if (argc - optind != 1 || !client_number(argv[optind], UINT32_MAX, &n))
@@ -153,7 +161,8 @@ print_done(const cJSON *answer)
     if (!say_bool(answer, "ok"))
         return;
     say_row("generation", "%.0f", say_number(answer, "generation"));
-    say_row("state", "%s%s%s", say_text(answer, "state"), *say_text(answer, "text") ? ": " : "", say_text(answer, "text"));
+    say_row("state", "%s%s%s", say_text(answer, "state"), *say_text(answer, "text") ? ": " : "",
+            say_text(answer, "text"));
 }
 
 static void
@@ -162,19 +171,23 @@ print_rollback(const cJSON *answer)
     char us[SAY_MAX];
     if (!say_bool(answer, "ok"))
         return;
-    say_row("live", "generation %.0f again, in place of %.0f", say_number(answer, "generation"), say_number(answer, "from"));
+    say_row("live", "generation %.0f again, in place of %.0f", say_number(answer, "generation"),
+            say_number(answer, "from"));
     if (say_member(answer, "last_worker_us"))
-        say_row("", "the last worker took it up after %s us", say_count(say_number(answer, "last_worker_us"), us));
+        say_row("", "the last worker took it up after %s us",
+                say_count(say_number(answer, "last_worker_us"), us));
     if (*say_text(answer, "text"))
         say_row("", "%s", say_text(answer, "text"));
-    say_next("weirctl prove tells whether the rest is fine; weirctl affected %.0f lists the mail", say_number(answer, "from"));
+    say_next("weirctl prove tells whether the rest is fine; weirctl affected %.0f lists the mail",
+             say_number(answer, "from"));
 }
 
 static void
 print_prove(const cJSON *answer)
 {
     char took[SAY_MAX];
-    say_row("generation", "%.0f %s, in %s", say_number(answer, "generation"), say_bool(answer, "ok") ? "is proven" : "IS NOT PROVEN",
+    say_row("generation", "%.0f %s, in %s", say_number(answer, "generation"),
+            say_bool(answer, "ok") ? "is proven" : "IS NOT PROVEN",
             say_ms(1000 * say_number(answer, "seconds"), took));
     if (*say_text(answer, "text"))
         say_row("", "%s", say_text(answer, "text"));
@@ -193,11 +206,14 @@ show_line(void *owner, const cJSON *p)
     fputc('\n', stderr);
 }
 
-/* number: the member that the number goes into; may be left out of the command line when !is_wanted. */
+/* number: the member that the number goes into; may be left out of the command line when
+ * !is_wanted. */
 static int
-on_generation(int argc, char **argv, const char *number, bool is_wanted, void (*print)(const cJSON *))
+on_generation(int argc, char **argv, const char *number, bool is_wanted,
+              void (*print)(const cJSON *))
 {
-    static const struct option options[] = {CLIENT_OPTIONS, {"comment", required_argument, NULL, COMMENT}, {0}};
+    static const struct option options[] = {
+        CLIENT_OPTIONS, {"comment", required_argument, NULL, COMMENT}, {0}};
     struct client c;
     const char *comment = NULL;
     uint64_t n = 0;
@@ -209,7 +225,8 @@ on_generation(int argc, char **argv, const char *number, bool is_wanted, void (*
         else if (!client_option(&c, o, optarg, &code))
             return code;
     }
-    if (argc - optind > 1 || (argc == optind && is_wanted) || (argc > optind && !client_number(argv[optind], UINT32_MAX, &n)))
+    if (argc - optind > 1 || (argc == optind && is_wanted) ||
+        (argc > optind && !client_number(argv[optind], UINT32_MAX, &n)))
         return verb_usage_error(argv[0], "wants the number of a generation");
     cJSON *request = client_request(argv[0]);
     if (n)

@@ -93,8 +93,8 @@ become(const char *path, const char *event, int in, int out, uint32_t limit_ms)
 {
     char event_text[EVENT_SIZE + 16];
     char *argv[] = {(char *)(uintptr_t)path, NULL};
-    char *envp[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/",
-                    event_text, NULL};
+    char *envp[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                    "LANG=C.UTF-8", "HOME=/", event_text, NULL};
     snprintf(event_text, sizeof(event_text), "WEIR_EVENT=%s", event);
     for (int s = 1; s < NSIG; s++)
         signal(s, SIG_DFL);
@@ -210,7 +210,8 @@ reap(struct hooks *h, struct running *r)
         log_line(h, r);
     waitpid(r->pid, &status, 0);
     if (r->is_killed)
-        fprintf(h->log, "hook %s: killed after %ju ms\n", r->name, (uintmax_t)(now_ms() - r->began_ms));
+        fprintf(h->log, "hook %s: killed after %ju ms\n", r->name,
+                (uintmax_t)(now_ms() - r->began_ms));
     else if (WIFSIGNALED(status))
         fprintf(h->log, "hook %s: ended by signal %d\n", r->name, WTERMSIG(status));
     else if (WEXITSTATUS(status))
@@ -226,11 +227,13 @@ look_after(struct hooks *h, struct running *r)
 {
     siginfo_t info = {0};
     read_output(h, r);
-    if (waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == r->pid) {
+    if (waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == r->pid) {
         reap(h, r);
     } else if (!r->is_killed && now_ms() >= r->began_ms + h->limit_ms) {
         r->is_killed = true;
-        kill(-r->pid, SIGKILL); /* reaped at a later tick: a process in the disk's hands may take its time */
+        kill(-r->pid,
+             SIGKILL); /* reaped at a later tick: a process in the disk's hands may take its time */
     }
 }
 
@@ -291,7 +294,8 @@ hooks_call(struct hooks *h, const char *event, const char *json)
     }
     int fd = json_file(json);
     if (fd < 0)
-        fprintf(h->log, "hooks: %s: what to tell them cannot be written: %s\n", event, strerror(errno));
+        fprintf(h->log, "hooks: %s: what to tell them cannot be written: %s\n", event,
+                strerror(errno));
     int programs = 0;
     for (int i = 0; i < cnt; i++) {
         char path[PATH_SIZE];
@@ -301,7 +305,8 @@ hooks_call(struct hooks *h, const char *event, const char *json)
     }
     free(entries);
     if (programs > HOOKS_MAX)
-        fprintf(h->log, "hooks: %s: %d programs, only the first %d are run\n", h->folder, programs, HOOKS_MAX);
+        fprintf(h->log, "hooks: %s: %d programs, only the first %d are run\n", h->folder, programs,
+                HOOKS_MAX);
     if (fd >= 0)
         close(fd);
     start_waiting(h);

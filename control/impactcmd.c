@@ -1,4 +1,5 @@
-/* weirctl affected and trace: which mail a generation touched, and what became of one message. For the service desk. */
+/* weirctl affected and trace: which mail a generation touched, and what became of one message. For
+ * the service desk. */
 #include <getopt.h>
 #include <string.h>
 
@@ -13,9 +14,11 @@ join(const cJSON *list, char *text, size_t size)
     size_t len = 0;
     const cJSON *one;
     *text = '\0';
-    cJSON_ArrayForEach(one, list) {
+    cJSON_ArrayForEach(one, list)
+    {
         if (cJSON_IsString(one) && len < size)
-            len += (size_t)snprintf(text + len, size - len, "%s%s", len ? "," : "", one->valuestring);
+            len +=
+                (size_t)snprintf(text + len, size - len, "%s%s", len ? "," : "", one->valuestring);
     }
 }
 
@@ -26,8 +29,9 @@ print_message(const cJSON *m)
     char rules[256];
     join(say_member(m, "rcpt"), rcpt, sizeof(rcpt));
     join(say_member(m, "rules"), rules, sizeof(rules));
-    say_line("%.19s  %-7s  <%s> -> %s  %.1f %s%s%s", say_text(m, "time"), say_text(m, "verdict"), say_text(m, "mail_from"), rcpt,
-             say_number(m, "score"), rules, *say_text(m, "id") ? "  id " : "", say_text(m, "id"));
+    say_line("%.19s  %-7s  <%s> -> %s  %.1f %s%s%s", say_text(m, "time"), say_text(m, "verdict"),
+             say_text(m, "mail_from"), rcpt, say_number(m, "score"), rules,
+             *say_text(m, "id") ? "  id " : "", say_text(m, "id"));
     if (*say_text(m, "text"))
         say_line("                     %s", say_text(m, "text"));
 }
@@ -39,18 +43,22 @@ print_affected(const cJSON *a)
     char deferred[SAY_MAX];
     char later[SAY_MAX];
     const cJSON *one;
-    say_row("generation", "%.0f, %s until %s", say_number(a, "generation"), say_text(a, "since"), say_text(a, "until"));
-    say_row("affected", "%s refused, %s deferred (%s of them delivered later)", say_count(say_number(a, "refused"), refused),
-            say_count(say_number(a, "deferred"), deferred), say_count(say_number(a, "delivered_later"), later));
+    say_row("generation", "%.0f, %s until %s", say_number(a, "generation"), say_text(a, "since"),
+            say_text(a, "until"));
+    say_row("affected", "%s refused, %s deferred (%s of them delivered later)",
+            say_count(say_number(a, "refused"), refused),
+            say_count(say_number(a, "deferred"), deferred),
+            say_count(say_number(a, "delivered_later"), later));
     cJSON_ArrayForEach(one, say_member(a, "domains"))
-        say_row(one->prev && one->prev->next ? "" : "by domain", "%-32s %s refused, %s deferred", say_text(one, "domain"),
-                say_count(say_number(one, "refused"), refused), say_count(say_number(one, "deferred"), deferred));
-    cJSON_ArrayForEach(one, say_member(a, "messages"))
-        print_message(one);
+        say_row(one->prev && one->prev->next ? "" : "by domain", "%-32s %s refused, %s deferred",
+                say_text(one, "domain"), say_count(say_number(one, "refused"), refused),
+                say_count(say_number(one, "deferred"), deferred));
+    cJSON_ArrayForEach(one, say_member(a, "messages")) print_message(one);
     if (say_number(a, "left_off") > 0)
         say_line("%.0f more: --limit N, or --json", say_number(a, "left_off"));
     if (say_number(a, "refused") > 0)
-        say_next("senders of refused mail have its bounce and must send again; tell the domains above");
+        say_next(
+            "senders of refused mail have its bounce and must send again; tell the domains above");
 }
 
 int
@@ -96,8 +104,7 @@ static void
 print_trace(const cJSON *a)
 {
     const cJSON *one;
-    cJSON_ArrayForEach(one, say_member(a, "messages"))
-        print_message(one);
+    cJSON_ArrayForEach(one, say_member(a, "messages")) print_message(one);
     if (!cJSON_GetArraySize(say_member(a, "messages")))
         say_line("no such message is known");
 }

@@ -21,8 +21,8 @@ struct journal {
     uint64_t size; /* octets of whole records: what the file is to be cut to after a failure */
     uint64_t seq;
     char hash[JOURNAL_HASH_LEN + 1];
-    bool is_dirty;  /* there may be octets behind `size`: nothing is appended before they are gone */
-    uint64_t torn;  /* octets moved aside at opening; journaled before anything else */
+    bool is_dirty; /* there may be octets behind `size`: nothing is appended before they are gone */
+    uint64_t torn; /* octets moved aside at opening; journaled before anything else */
     char trouble[2 * JOURNAL_PATH_MAX + 256];
     struct journal_io io;
 };
@@ -43,16 +43,18 @@ print_time(char *text, size_t size)
     snprintf(text, size, "%s.%03uZ", date, (unsigned)(now.tv_nsec / 1000000) % 1000);
 }
 
-/* Octets of the UTF-8 sequence at s, 0: it is none (RFC 3629: shortest form, no surrogates, up to U+10FFFF). */
+/* Octets of the UTF-8 sequence at s, 0: it is none (RFC 3629: shortest form, no surrogates, up to
+ * U+10FFFF). */
 static size_t
 utf8_len(const unsigned char *s)
 {
     static const struct {
         unsigned char first_min, first_max, second_min, second_max;
         size_t len;
-    } forms[] = {{0x01, 0x7f, 0, 0, 1},          {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                 {0xe1, 0xec, 0x80, 0xbf, 3},    {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-                 {0xf0, 0xf0, 0x90, 0xbf, 4},    {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    } forms[] = {
+        {0x01, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
         if (s[0] < forms[i].first_min || s[0] > forms[i].first_max)
             continue;
@@ -114,7 +116,8 @@ move_members(cJSON *from, cJSON *to)
 
 /* The record as a line, newline and all (cJSON_free), or NULL with *result. Takes fields. */
 static char *
-print_record(const struct journal *j, const char *event, uint32_t generation, cJSON *fields, int *result)
+print_record(const struct journal *j, const char *event, uint32_t generation, cJSON *fields,
+             int *result)
 {
     char time_text[TIME_MAX + 16];
     print_time(time_text, sizeof(time_text));
@@ -171,8 +174,9 @@ is_ours(const struct journal *j)
 {
     struct stat by_path;
     struct stat by_fd;
-    return stat(j->path, &by_path) == 0 && fstat(j->fd, &by_fd) == 0 && by_path.st_dev == by_fd.st_dev &&
-           by_path.st_ino == by_fd.st_ino && (uint64_t)by_fd.st_size == j->size;
+    return stat(j->path, &by_path) == 0 && fstat(j->fd, &by_fd) == 0 &&
+           by_path.st_dev == by_fd.st_dev && by_path.st_ino == by_fd.st_ino &&
+           (uint64_t)by_fd.st_size == j->size;
 }
 
 /* The line has room for its newline where its NUL is. */
@@ -275,7 +279,8 @@ sync_folder(const char *path)
 {
     char folder[JOURNAL_PATH_MAX];
     const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path + 1) : 1,
+             slash ? path : ".");
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = fd < 0 ? -1 : fsync(fd);
     int why = errno;
@@ -292,7 +297,8 @@ open_locked(const char *path, int flags, char *err, size_t err_size)
     for (int i = 0; i < OPEN_AGAIN; i++) {
         struct stat by_fd;
         struct stat by_path;
-        int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, MODE);
+        int fd = open(
+            path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, MODE);
         if (fd < 0) {
             snprintf(err, err_size, "%s: %s", path, strerror(errno));
             return -1;
@@ -308,7 +314,8 @@ open_locked(const char *path, int flags, char *err, size_t err_size)
             return -1;
         }
         /* Who had the lock before may have put another file in its place. */
-        if (stat(path, &by_path) == 0 && by_path.st_ino == by_fd.st_ino && by_path.st_dev == by_fd.st_dev)
+        if (stat(path, &by_path) == 0 && by_path.st_ino == by_fd.st_ino &&
+            by_path.st_dev == by_fd.st_dev)
             return fd;
         close(fd);
     }
@@ -344,15 +351,18 @@ drop_torn(struct journal *j, char *err, size_t err_size)
     keep_torn(j, j->torn);
     j->is_dirty = true;
     if (cut_off(j) != 0) {
-        snprintf(err, err_size, "%s: its torn last line cannot be cut off: %s", j->path, strerror(errno));
+        snprintf(err, err_size, "%s: its torn last line cannot be cut off: %s", j->path,
+                 strerror(errno));
         return -1;
     }
-    snprintf(j->trouble, sizeof(j->trouble), "%s: the last line was torn by a crash, its %ju octets are in %s.torn",
-             j->path, (uintmax_t)j->torn, j->path);
+    snprintf(j->trouble, sizeof(j->trouble),
+             "%s: the last line was torn by a crash, its %ju octets are in %s.torn", j->path,
+             (uintmax_t)j->torn, j->path);
     return 0;
 }
 
-/* A second name for the broken file: the first free one, or the one it got before a crash. The name without folder. */
+/* A second name for the broken file: the first free one, or the one it got before a crash. The name
+ * without folder. */
 static int
 name_broken(const struct journal *j, char *name, size_t name_size, char *err, size_t err_size)
 {
@@ -372,11 +382,13 @@ name_broken(const struct journal *j, char *name, size_t name_size, char *err, si
         if (lstat(path, &other) == 0 && other.st_ino == ours.st_ino && other.st_dev == ours.st_dev)
             return 0;
     }
-    return snprintf(err, err_size, "%s: %d broken ones are kept already", j->path, JOURNAL_BROKEN_MAX), -1;
+    return snprintf(err, err_size, "%s: %d broken ones are kept already", j->path,
+                    JOURNAL_BROKEN_MAX),
+           -1;
 }
 
-/* The new chain is written whole beside the broken file and takes its name in one step, so that a crash leaves the
- * one or the other. */
+/* The new chain is written whole beside the broken file and takes its name in one step, so that a
+ * crash leaves the one or the other. */
 static int
 begin_anew(struct journal *j, const struct journal_end *end, char *err, size_t err_size)
 {
@@ -400,7 +412,8 @@ begin_anew(struct journal *j, const struct journal_end *end, char *err, size_t e
     int result = append_record(&fresh, JOURNAL_EVENT_BROKEN, 0, fields);
     errno = result ? -result : 0;
     if (result || rename(fresh.path, old_path) != 0 || sync_folder(old_path) != 0) {
-        snprintf(err, err_size, "%s is broken and a new one cannot be begun: %s", old_path, strerror(errno));
+        snprintf(err, err_size, "%s is broken and a new one cannot be begun: %s", old_path,
+                 strerror(errno));
         close(fresh.fd);
         return -1;
     }
@@ -408,8 +421,9 @@ begin_anew(struct journal *j, const struct journal_end *end, char *err, size_t e
     *j = fresh;
     memcpy(j->path, old_path, sizeof(j->path));
     snprintf(j->trouble, sizeof(j->trouble),
-             "%s: BROKEN at line %ju: %s. It is kept as %s; a new chain begins after its %ju good records", old_path,
-             (uintmax_t)end->broken_line, end->why, name, (uintmax_t)end->lines);
+             "%s: BROKEN at line %ju: %s. It is kept as %s; a new chain begins after its %ju good "
+             "records",
+             old_path, (uintmax_t)end->broken_line, end->why, name, (uintmax_t)end->lines);
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* The reading half of the journal: lines of bounded length, checked one by one against the line before. */
+/* The reading half of the journal: lines of bounded length, checked one by one against the line
+ * before. */
 #include "control/journal_private.h"
 
 #include <errno.h>
@@ -40,7 +41,8 @@ lines_fill(struct lines *l)
     l->end -= l->begin;
     l->begin = 0;
     for (;;) {
-        ssize_t n = pread(l->fd, l->octets + l->end, sizeof(l->octets) - l->end, (off_t)(l->at + l->end));
+        ssize_t n =
+            pread(l->fd, l->octets + l->end, sizeof(l->octets) - l->end, (off_t)(l->at + l->end));
         if (n < 0 && errno == EINTR)
             continue;
         l->end += n > 0 ? (size_t)n : 0;
@@ -101,15 +103,18 @@ check(const cJSON *record, const struct journal_end *end)
     const cJSON *generation = cJSON_GetObjectItemCaseSensitive(record, "generation");
     const char *event = text_of(record, "event");
     const char *prev = text_of(record, "prev");
-    if (!cJSON_IsObject(record) || !cJSON_IsNumber(seq) || !event || !*event || !text_of(record, "time") || !prev)
+    if (!cJSON_IsObject(record) || !cJSON_IsNumber(seq) || !event || !*event ||
+        !text_of(record, "time") || !prev)
         return "a record without seq, time, event or prev";
     if (generation && (!cJSON_IsNumber(generation) || !(generation->valuedouble >= 1) ||
-                       generation->valuedouble > UINT32_MAX || generation->valuedouble != (uint32_t)generation->valuedouble))
+                       generation->valuedouble > UINT32_MAX ||
+                       generation->valuedouble != (uint32_t)generation->valuedouble))
         return "generation is no number of one";
     if (strcmp(prev, end->hash) != 0)
         return "its prev is not the hash of the line before";
-    bool may_begin = end->lines == 0 && !strcmp(event, JOURNAL_EVENT_BROKEN) && seq->valuedouble >= 1 &&
-                     seq->valuedouble <= JOURNAL_SEQ_MAX && seq->valuedouble == (double)(uint64_t)seq->valuedouble;
+    bool may_begin = end->lines == 0 && !strcmp(event, JOURNAL_EVENT_BROKEN) &&
+                     seq->valuedouble >= 1 && seq->valuedouble <= JOURNAL_SEQ_MAX &&
+                     seq->valuedouble == (double)(uint64_t)seq->valuedouble;
     if (!may_begin && seq->valuedouble != (double)(end->seq + 1))
         return "its seq does not follow";
     return NULL;
@@ -132,7 +137,8 @@ parse(const char *line, size_t len, const struct journal_end *end, const char **
 
 /* Text of the reason, or NULL: the record is good. */
 static const char *
-read_one(struct lines *l, struct journal_end *end, cJSON **record, const char **line, size_t *len, bool *is_end)
+read_one(struct lines *l, struct journal_end *end, cJSON **record, const char **line, size_t *len,
+         bool *is_end)
 {
     const char *why = NULL;
     enum line_result r = lines_peek(l, line, len);
@@ -150,7 +156,8 @@ read_one(struct lines *l, struct journal_end *end, cJSON **record, const char **
     char octet;
     bool is_last = r == LINE_CUT || pread(l->fd, &octet, 1, (off_t)(l->at + *len + 1)) == 0;
     end->is_torn = r == LINE_CUT || (is_last && memchr(*line, 0, *len));
-    return end->is_torn ? "the last line is torn: written to when the process or the machine died" : why;
+    return end->is_torn ? "the last line is torn: written to when the process or the machine died"
+                        : why;
 }
 
 static void
@@ -217,8 +224,8 @@ open_to_read(const char *path, char *err, size_t err_size)
 }
 
 int64_t
-journal_verify(const char *path, journal_fn *fn, void *owner, uint64_t *broken_line, int *is_torn, char *hash, char *err,
-               size_t err_size)
+journal_verify(const char *path, journal_fn *fn, void *owner, uint64_t *broken_line, int *is_torn,
+               char *hash, char *err, size_t err_size)
 {
     struct journal_end end;
     *hash = '\0';
@@ -239,8 +246,8 @@ journal_verify(const char *path, journal_fn *fn, void *owner, uint64_t *broken_l
 }
 
 int64_t
-journal_read(const char *path, journal_fn *fn, void *owner, uint64_t *broken_line, int *is_torn, char *err,
-             size_t err_size)
+journal_read(const char *path, journal_fn *fn, void *owner, uint64_t *broken_line, int *is_torn,
+             char *err, size_t err_size)
 {
     char hash[JOURNAL_HASH_LEN + 1];
     return journal_verify(path, fn, owner, broken_line, is_torn, hash, err, err_size);
@@ -283,7 +290,8 @@ pass_on(void *owner, const cJSON *record)
     return h->is_enough;
 }
 
-/* From the newest file back by the names, as long as the numbers descend: a circle ends. -1: there is none. */
+/* From the newest file back by the names, as long as the numbers descend: a circle ends. -1: there
+ * is none. */
 static int
 find_files(struct history *h, const char *path, char *err, size_t err_size)
 {
@@ -296,7 +304,8 @@ find_files(struct history *h, const char *path, char *err, size_t err_size)
         char why[256];
         *h->name = '\0';
         h->first = UINT64_MAX;
-        int64_t n = journal_read(h->paths[h->cnt], take_first, h, &broken_line, &is_torn, why, sizeof(why));
+        int64_t n =
+            journal_read(h->paths[h->cnt], take_first, h, &broken_line, &is_torn, why, sizeof(why));
         if (n < 0 && h->cnt == 0)
             return snprintf(err, err_size, "%s", why), -1;
         if (n < 0 || (h->cnt && h->first >= h->firsts[h->cnt - 1]))
@@ -312,7 +321,9 @@ find_files(struct history *h, const char *path, char *err, size_t err_size)
 int64_t
 journal_replay(const char *path, journal_fn *fn, void *owner, char *err, size_t err_size)
 {
-    struct history h = {.fn = fn, .owner = owner, .paths = calloc(JOURNAL_BROKEN_MAX + 2, JOURNAL_PATH_MAX),
+    struct history h = {.fn = fn,
+                        .owner = owner,
+                        .paths = calloc(JOURNAL_BROKEN_MAX + 2, JOURNAL_PATH_MAX),
                         .firsts = calloc(JOURNAL_BROKEN_MAX + 2, sizeof(*h.firsts))};
     snprintf(err, err_size, "%s", h.paths && h.firsts ? "" : "no memory");
     int result = h.paths && h.firsts ? find_files(&h, path, err, err_size) : -1;

@@ -1,4 +1,5 @@
-/* weirctl journal: whether the chain is whole, and its end. A FILE is read here, without the process. */
+/* weirctl journal: whether the chain is whole, and its end. A FILE is read here, without the
+ * process. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@ print_record(const cJSON *r)
     char fields[512] = "";
     size_t len = 0;
     const cJSON *m;
-    cJSON_ArrayForEach(m, r) {
+    cJSON_ArrayForEach(m, r)
+    {
         static const char *const told[] = {"seq", "time", "event", "generation", "prev"};
         size_t i = 0;
         while (i < 5 && m->string && strcmp(m->string, told[i]) != 0)
@@ -26,21 +28,23 @@ print_record(const cJSON *r)
             continue;
         char *value = cJSON_IsString(m) ? NULL : cJSON_PrintUnformatted(m);
         len += (size_t)snprintf(fields + len, sizeof(fields) - len, "  %s=%.120s", m->string,
-                                value ? value : cJSON_IsString(m) ? m->valuestring : "");
+                                value               ? value
+                                : cJSON_IsString(m) ? m->valuestring
+                                                    : "");
         cJSON_free(value);
     }
     char generation[32] = "";
     if (say_member(r, "generation"))
         snprintf(generation, sizeof(generation), "%.0f", say_number(r, "generation"));
-    say_line("%6.0f  %.23s  %5s  %-14s%s", say_number(r, "seq"), say_text(r, "time"), generation, say_text(r, "event"), fields);
+    say_line("%6.0f  %.23s  %5s  %-14s%s", say_number(r, "seq"), say_text(r, "time"), generation,
+             say_text(r, "event"), fields);
 }
 
 static void
 print_tail(const cJSON *answer)
 {
     const cJSON *r;
-    cJSON_ArrayForEach(r, say_member(answer, "records"))
-        print_record(r);
+    cJSON_ArrayForEach(r, say_member(answer, "records")) print_record(r);
 }
 
 /* The last ones of a file, as the process would answer. */
@@ -74,7 +78,8 @@ tail_file(const struct client *c, const char *path, int max)
         return VERB_REFUSED;
     }
     if (broken_line)
-        fprintf(stderr, "weirctl journal: %s: line %ju: %s; what follows is not shown\n", path, (uintmax_t)broken_line, err);
+        fprintf(stderr, "weirctl journal: %s: line %ju: %s; what follows is not shown\n", path,
+                (uintmax_t)broken_line, err);
     cJSON *answer = cJSON_CreateObject();
     cJSON_AddBoolToObject(answer, "ok", !broken_line || is_torn);
     cJSON_AddItemToObject(answer, "records", t.records);
@@ -88,12 +93,14 @@ print_verify(const cJSON *a)
 {
     char n[SAY_MAX];
     say_row("journal", "%s, %s records%s", say_bool(a, "ok") ? "the chain is whole" : "BROKEN",
-            say_count(say_number(a, "records"), n), say_bool(a, "torn") ? ", then a torn line, never acknowledged" : "");
+            say_count(say_number(a, "records"), n),
+            say_bool(a, "torn") ? ", then a torn line, never acknowledged" : "");
     if (say_member(a, "broken_line"))
         say_row("", "line %.0f: %s", say_number(a, "broken_line"), say_text(a, "error"));
     if (*say_text(a, "before"))
         say_row("", "the records before these are in %s", say_text(a, "before"));
-    say_row("last hash", "%s", say_text(a, "hash"));
+    if (*say_text(a, "hash"))
+        say_row("last hash", "%s", say_text(a, "hash"));
 }
 
 struct verify {
@@ -117,7 +124,8 @@ verify_file(const struct client *c, const char *path)
     char err[512];
     char hash[65];
     struct verify v = {""};
-    int64_t n = journal_verify(path, note_broken, &v, &broken_line, &is_torn, hash, err, sizeof(err));
+    int64_t n =
+        journal_verify(path, note_broken, &v, &broken_line, &is_torn, hash, err, sizeof(err));
     if (n < 0) {
         fprintf(stderr, "weirctl journal: %s\n", err);
         return VERB_REFUSED;
@@ -142,18 +150,14 @@ ask(struct client *c, cJSON *request, void (*print)(const cJSON *))
 {
     cJSON *answer;
     int code = client_ask(c, request, &answer);
-    if (!code)
-        return client_say(c, answer, code, print);
-    if (answer && !c->wants_json)
-        print(answer);
-    cJSON_Delete(answer);
-    return code;
+    return code ? client_say_refused(c, answer, code, print) : client_say(c, answer, code, print);
 }
 
 int
 verb_journal(int argc, char **argv)
 {
-    static const struct option options[] = {CLIENT_OPTIONS, {"lines", required_argument, NULL, 'n'}, {0}};
+    static const struct option options[] = {
+        CLIENT_OPTIONS, {"lines", required_argument, NULL, 'n'}, {0}};
     struct client c;
     uint64_t cnt = TAIL_CNT;
     int code;

@@ -1,4 +1,5 @@
-/* weirctl push --link and status --link: straight to the data plane, without stages or the control process. */
+/* weirctl push --link and status --link: straight to the data plane, without stages or the control
+ * process. */
 #include "control/linkcmd.h"
 
 #include <cjson/cJSON.h>
@@ -40,8 +41,8 @@ failed(const char *verb, const struct linkcmd *o, enum peer_result result, const
     return result == PEER_REFUSED ? VERB_REFUSED : VERB_UNREACHABLE;
 }
 
-/* The rules themselves are refused, before anything is sent: all that was said goes to stderr, and with --json
- * its summary (the last line) and each diagnostic to stdout. */
+/* The rules themselves are refused, before anything is sent: all that was said goes to stderr, and
+ * with --json its summary (the last line) and each diagnostic to stdout. */
 static int
 refused_rules(const struct linkcmd *o, char *said)
 {
@@ -115,7 +116,8 @@ linkcmd_push(struct linkcmd *o)
         cJSON_AddNumberToObject(j, "swap_us", a.swap_us);
         print_json(j);
     } else {
-        printf("generation %" PRIu32 " is live, swapped in %" PRIu32 " us, %s\n", a.generation, a.swap_us, a.text);
+        printf("generation %" PRIu32 " is live, swapped in %" PRIu32 " us, %s\n", a.generation,
+               a.swap_us, a.text);
     }
     return VERB_DONE;
 }
@@ -145,17 +147,19 @@ static void
 status_text(const struct link_state *s)
 {
     if (s->live.generation)
-        printf("generation   %" PRIu32 " (%" PRIu32 " rules, %.16s), %" PRIu32 " in memory\n", s->live.generation,
-               s->live.rule_cnt, s->live.digest, s->resident);
+        printf("generation   %" PRIu32 " (%" PRIu32 " rules, %.16s), %" PRIu32 " in memory\n",
+               s->live.generation, s->live.rule_cnt, s->live.digest, s->resident);
     else
         printf("generation   none: mail passes unjudged\n");
     printf("workers      %" PRIu32 ", up %" PRIu64 " s\n", s->worker_cnt, s->uptime_ms / 1000);
-    printf("connections  %" PRIu64 " now, %" PRIu64 " went on under TLS unseen\n", s->flows, s->blind_sessions);
+    printf("connections  %" PRIu64 " now, %" PRIu64 " went on under TLS unseen\n", s->flows,
+           s->blind_sessions);
     printf("messages    ");
     for (int v = 0; v < VERDICT_CNT; v++)
-        printf(" %" PRIu64 " %s%s", s->messages[v], verdict_name((enum verdict)v), v < VERDICT_CNT - 1 ? "," : "\n");
-    printf("frames       %" PRIu64 " in, %" PRIu64 " out, %" PRIu64 " dropped\n", s->rx_frames, s->tx_frames,
-           s->dropped_frames);
+        printf(" %" PRIu64 " %s%s", s->messages[v], verdict_name((enum verdict)v),
+               v < VERDICT_CNT - 1 ? "," : "\n");
+    printf("frames       %" PRIu64 " in, %" PRIu64 " out, %" PRIu64 " dropped\n", s->rx_frames,
+           s->tx_frames, s->dropped_frames);
 }
 
 int

@@ -1,4 +1,5 @@
-/* weirctl push: rules to weir-control, which proves them stage by stage; with --link straight to the data plane. */
+/* weirctl push: rules to weir-control, which proves them stage by stage; with --link straight to
+ * the data plane. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -71,7 +72,8 @@ read_force(const char *text, cJSON **list)
 static bool
 read_expect(const char *text, cJSON **list)
 {
-    static const char *const kinds[] = {"all", "sender-suffix", "rcpt-suffix", "rcpt-domain", "rule", "mirror", "error"};
+    static const char *const kinds[] = {"all",  "sender-suffix", "rcpt-suffix", "rcpt-domain",
+                                        "rule", "mirror",        "error"};
     size_t kind_len = strcspn(text, ":=");
     const char *name = text[kind_len] == ':' ? text + kind_len + 1 : text + kind_len;
     const char *rate_text = strrchr(text, '=');
@@ -113,8 +115,9 @@ take_control(struct options *o, int c, const char *value)
         o->comment = value;
     else if (c == WAIT)
         o->waits = true;
-    return c == FORCE ? read_force(value, &o->force)
-                      : c == EXPECT ? read_expect(value, &o->expect) : c != STAGE || read_stage(value);
+    return c == FORCE    ? read_force(value, &o->force)
+           : c == EXPECT ? read_expect(value, &o->expect)
+                         : c != STAGE || read_stage(value);
 }
 
 /* Of the direct way. */
@@ -152,13 +155,16 @@ read_options(int argc, char **argv, struct options *o, int *code)
         if (c == 's' || c == 'j' || c == 'h' || c == '?') {
             if (!client_option(&o->client, c, optarg, code))
                 return false;
-        } else if (!(c >= STAGE && c <= WAIT ? take_control(o, c, optarg) : take_link(o, c, optarg))) {
+        } else if (!(c >= STAGE && c <= WAIT ? take_control(o, c, optarg)
+                                             : take_link(o, c, optarg))) {
             return *code = verb_usage_error("push", "an option or its value is wrong"), false;
         }
     }
     const char *wrong = o->link.socket ? o->only_control : o->only_link;
     if (wrong)
-        return *code = verb_usage_error("push", "%s %s", wrong, o->link.socket ? "do not go with --link" : "go with --link only"),
+        return *code = verb_usage_error("push", "%s %s", wrong,
+                                        o->link.socket ? "do not go with --link"
+                                                       : "go with --link only"),
                false;
     if (argc - optind != 1)
         return *code = verb_usage_error("push", "wants one PATH"), false;
@@ -169,7 +175,8 @@ read_options(int argc, char **argv, struct options *o, int *code)
 
 /* ---- through weir-control ---- */
 
-/* What was shown last, so that a log gets a line for each stage and a terminal one line that moves. */
+/* What was shown last, so that a log gets a line for each stage and a terminal one line that moves.
+ */
 struct shown {
     char state[32];
     bool is_terminal, has_line;
@@ -188,12 +195,16 @@ show_progress(void *owner, const cJSON *p)
     bool is_new = strcmp(state, s->state) != 0;
     if (!is_new && !s->is_terminal)
         return;
-    int len = snprintf(line, sizeof(line), "generation %.0f  %-10.16s", say_number(p, "generation"), state);
+    int len = snprintf(line, sizeof(line), "generation %.0f  %-10.16s", say_number(p, "generation"),
+                       state);
     if (say_member(p, "n"))
-        len += snprintf(line + len, sizeof(line) - (size_t)len, "  %s of %s newly rejected, evidence of harm %s",
-                        say_count(say_number(p, "k"), k), say_count(say_number(p, "n"), n), say_e(say_number(p, "log_m"), m));
+        len += snprintf(line + len, sizeof(line) - (size_t)len,
+                        "  %s of %s newly rejected, evidence of harm %s",
+                        say_count(say_number(p, "k"), k), say_count(say_number(p, "n"), n),
+                        say_e(say_number(p, "log_m"), m));
     if (say_number(p, "left_ms") > 0)
-        len += snprintf(line + len, sizeof(line) - (size_t)len, "  about %s left", say_ms(say_number(p, "left_ms"), left));
+        len += snprintf(line + len, sizeof(line) - (size_t)len, "  about %s left",
+                        say_ms(say_number(p, "left_ms"), left));
     snprintf(line + len, sizeof(line) - (size_t)len, "  %.200s", say_text(p, "text"));
     if (s->has_line)
         fputs(is_new ? "\n" : "\r\033[K", stderr);
@@ -211,10 +222,12 @@ print_push(const cJSON *answer)
     double generation = say_number(answer, "generation");
     const char *state = say_text(answer, "state");
     say_row("generation", "%.0f", generation);
-    say_row("state", "%s%s%s", state, *say_text(answer, "text") ? ": " : "", say_text(answer, "text"));
+    say_row("state", "%s%s%s", state, *say_text(answer, "text") ? ": " : "",
+            say_text(answer, "text"));
     say_checks(say_member(answer, "report"), true);
     if (!strcmp(state, "HELD"))
-        say_next("weirctl gen show %.0f, then weirctl promote %.0f or weirctl quarantine %.0f", generation, generation, generation);
+        say_next("weirctl gen show %.0f, then weirctl promote %.0f or weirctl quarantine %.0f",
+                 generation, generation, generation);
     else if (strcmp(state, "LIVE") != 0)
         say_next("weirctl status tells how far it is; weirctl gen show %.0f tells all", generation);
 }
@@ -248,11 +261,8 @@ push_by_control(struct options *o)
     int code = client_ask(&o->client, request, &answer);
     if (shown.has_line)
         fputc('\n', stderr);
-    if (answer && code && !o->client.wants_json)
-        print_push(answer);
-    if (answer && code)
-        cJSON_Delete(answer);
-    return code ? code : client_say(&o->client, answer, code, print_push);
+    return code ? client_say_refused(&o->client, answer, code, print_push)
+                : client_say(&o->client, answer, code, print_push);
 }
 
 int

@@ -45,6 +45,7 @@ static const struct key keys[] = {
     TEXT("control", "read_group", read_group, ""),
     TEXT("control", "push_group", push_group, ""),
     TEXT("control", "hooks", hooks, ""),
+    { "control", "clean", VALUE_MS, AT(clean_ms), SECOND, 7 * DAY, "1 h" },
     { "control", "generations", VALUE_U32, AT(generations_kept), 3, 10000, "20" },
     { "control", "poll", VALUE_MS, AT(poll_ms), 1, 1000, "10 ms" },
     { "control", "index_days", VALUE_U32, AT(index_days), 1, 3650, "30" },

@@ -27,6 +27,7 @@ struct settings {
     char user[64];            /* dropped to after start; "": stays who it is */
     char read_group[64], push_group[64];
     char hooks[256];          /* folder of programs that get announcements; "": none */
+    uint32_t clean_ms;        /* 1 h: an incident resolves by itself after so long without another trip */
     uint32_t generations_kept; /* 20: images and rule texts of older ones go, their journal stays */
     uint32_t poll_ms;         /* 10: evidence is read so often while a candidate is watched */
     uint32_t index_days;      /* 30: messages are kept in the index */

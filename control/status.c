@@ -15,12 +15,16 @@ enum { PATH_SIZE = 512 };
 /* ---- the page ---- */
 
 static const char style[] =
-    "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:44rem;padding:1rem;color:#222;background:#fff}"
+    "body{font:16px/1.5 system-ui,sans-serif;margin:0 "
+    "auto;max-width:44rem;padding:1rem;color:#222;background:#fff}"
     "h1{font-size:1.3rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:0}"
     ".banner{padding:.8rem 1rem;border-radius:.4rem;color:#fff;font-weight:600}"
-    ".none{background:#1a7f37}.minor{background:#8a5a00}.major{background:#b3400f}.critical{background:#a40e26}"
-    "ul{list-style:none;margin:0;padding:0}li{display:flex;justify-content:space-between;gap:1rem;padding:.5rem 0;"
-    "border-bottom:1px solid #ddd}article{border-left:.3rem solid #888;padding:.1rem 0 .1rem .8rem;margin:1rem 0}"
+    ".none{background:#1a7f37}.minor{background:#8a5a00}.major{background:#b3400f}.critical{"
+    "background:#a40e26}"
+    "ul{list-style:none;margin:0;padding:0}li{display:flex;justify-content:space-between;gap:1rem;"
+    "padding:.5rem 0;"
+    "border-bottom:1px solid #ddd}article{border-left:.3rem solid #888;padding:.1rem 0 .1rem "
+    ".8rem;margin:1rem 0}"
     "p{margin:.4rem 0;overflow-wrap:anywhere}time,footer{color:#595959;font-size:.85rem}"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}li{border-color:#444}"
     "time,footer{color:#aaa}}";
@@ -47,8 +51,7 @@ put_escaped(FILE *out, const char *text)
 }
 
 /* As printf, but each %s is escaped; nothing else than %s. */
-static void __attribute__((format(printf, 2, 3)))
-put(FILE *out, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) put(FILE *out, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -82,14 +85,10 @@ words_of(const char *word)
 {
     static const struct {
         const char *word, *words;
-    } known[] = {{"operational", "Operational"},
-                 {"degraded_performance", "Degraded"},
-                 {"partial_outage", "Partial outage"},
-                 {"major_outage", "Major outage"},
-                 {"investigating", "Investigating"},
-                 {"identified", "Identified"},
-                 {"monitoring", "Monitoring"},
-                 {"resolved", "Resolved"}};
+    } known[] = {{"operational", "Operational"},       {"degraded_performance", "Degraded"},
+                 {"partial_outage", "Partial outage"}, {"major_outage", "Major outage"},
+                 {"investigating", "Investigating"},   {"identified", "Identified"},
+                 {"monitoring", "Monitoring"},         {"resolved", "Resolved"}};
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
         if (!strcmp(known[i].word, word))
             return known[i].words;
@@ -123,8 +122,8 @@ put_components(FILE *out, const cJSON *components)
 {
     const cJSON *c;
     fputs("<h2>Services</h2>\n<ul>\n", out);
-    cJSON_ArrayForEach(c, components)
-        put(out, "<li><span>%s</span><span>%s</span></li>\n", text_of(c, "name"), words_of(text_of(c, "status")));
+    cJSON_ArrayForEach(c, components) put(out, "<li><span>%s</span><span>%s</span></li>\n",
+                                          text_of(c, "name"), words_of(text_of(c, "status")));
     fputs("</ul>\n", out);
 }
 
@@ -132,9 +131,12 @@ static void
 put_incident(FILE *out, const cJSON *incident)
 {
     const cJSON *update;
-    put(out, "<article id=\"%s\">\n<h3>%s</h3>\n", text_of(incident, "id"), text_of(incident, "name"));
-    cJSON_ArrayForEach(update, member(incident, "incident_updates")) {
-        put(out, "<p><strong>%s</strong> %s<br/>", words_of(text_of(update, "status")), text_of(update, "body"));
+    put(out, "<article id=\"%s\">\n<h3>%s</h3>\n", text_of(incident, "id"),
+        text_of(incident, "name"));
+    cJSON_ArrayForEach(update, member(incident, "incident_updates"))
+    {
+        put(out, "<p><strong>%s</strong> %s<br/>", words_of(text_of(update, "status")),
+            text_of(update, "body"));
         put_time(out, text_of(update, "created_at"));
         fputs("</p>\n", out);
     }
@@ -151,7 +153,8 @@ put_incidents(FILE *out, const cJSON *incidents, bool is_resolved, const char *t
 {
     const cJSON *incident;
     bool has_title = false;
-    cJSON_ArrayForEach(incident, incidents) {
+    cJSON_ArrayForEach(incident, incidents)
+    {
         if (!strcmp(text_of(incident, "status"), "resolved") != is_resolved)
             continue;
         if (!has_title)
@@ -167,19 +170,22 @@ put_page(FILE *out, const cJSON *document)
     const cJSON *page = member(document, "page");
     const cJSON *status = member(document, "status");
     const char *name = text_of(page, "name");
-    fputs("<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+    fputs("<!DOCTYPE html>\n<html lang=\"en\" "
+          "xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
           "<meta http-equiv=\"refresh\" content=\"30\"/>\n",
           out);
-    put(out, "<title>%s: %s</title>\n<style>%s</style>\n</head>\n<body>\n", name, text_of(status, "description"), style);
-    put(out, "<h1>%s</h1>\n<p class=\"banner %s\">%s</p>\n", name, class_of(text_of(status, "indicator")),
-        text_of(status, "description"));
+    put(out, "<title>%s: %s</title>\n<style>%s</style>\n</head>\n<body>\n", name,
+        text_of(status, "description"), style);
+    put(out, "<h1>%s</h1>\n<p class=\"banner %s\">%s</p>\n", name,
+        class_of(text_of(status, "indicator")), text_of(status, "description"));
     put_incidents(out, member(document, "incidents"), false, "Now");
     put_components(out, member(document, "components"));
     put_incidents(out, member(document, "incidents"), true, "Past incidents");
     fputs("<footer><p>Written ", out);
     put_time(out, text_of(page, "updated_at"));
-    fputs(", at least every minute. The same for programs: <a href=\"status.json\">status.json</a></p></footer>\n"
+    fputs(", at least every minute. The same for programs: <a "
+          "href=\"status.json\">status.json</a></p></footer>\n"
           "</body>\n</html>\n",
           out);
 }

@@ -1,4 +1,5 @@
-/* weirctl status: everything that is, in one view; with --link what the data plane says of itself. */
+/* weirctl status: everything that is, in one view; with --link what the data plane says of itself.
+ */
 #include <getopt.h>
 #include <string.h>
 
@@ -19,10 +20,11 @@ print_role(const char *label, const cJSON *role)
     }
     if (*say_text(role, "by"))
         snprintf(by, sizeof(by), ", by %s", say_text(role, "by"));
-    say_row(label, "%.0f  %s%s%s since %s%s", say_number(role, "generation"), say_text(role, "state"),
-            *say_text(role, "held_from") ? " in " : "", say_text(role, "held_from"), say_since(say_text(role, "since"), since), by);
-    say_row("", "%s rules, %.16s%s%s", say_count(say_number(role, "rules"), rules), say_text(role, "digest"),
-            *say_text(role, "path") ? ", " : "", say_text(role, "path"));
+    say_row(label, "%.0f  %s%s%s since %s%s", say_number(role, "generation"),
+            say_text(role, "state"), *say_text(role, "held_from") ? " in " : "",
+            say_text(role, "held_from"), say_since(say_text(role, "since"), since), by);
+    say_row("", "%s rules, %.16s%s%s", say_count(say_number(role, "rules"), rules),
+            say_text(role, "digest"), *say_text(role, "path") ? ", " : "", say_text(role, "path"));
     if (*say_text(role, "text"))
         say_row("", "%s", say_text(role, "text"));
 }
@@ -37,7 +39,8 @@ print_candidate(const cJSON *answer)
     print_role("candidate", candidate);
     say_needs(say_member(answer, "needs"));
     if (say_number(answer, "left_ms") > 0 && *say_text(answer, "next"))
-        say_row("", "%s in about %s", say_text(answer, "next"), say_ms(say_number(answer, "left_ms"), left));
+        say_row("", "%s in about %s", say_text(answer, "next"),
+                say_ms(say_number(answer, "left_ms"), left));
 }
 
 static void
@@ -46,11 +49,12 @@ print_messages(const cJSON *plane)
     char text[512] = "";
     size_t len = 0;
     const cJSON *one;
-    cJSON_ArrayForEach(one, say_member(plane, "messages")) {
+    cJSON_ArrayForEach(one, say_member(plane, "messages"))
+    {
         char n[SAY_MAX];
         if (len < sizeof(text) && one->string && cJSON_IsNumber(one))
-            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s", len ? ", " : "", say_count(one->valuedouble, n),
-                                    one->string);
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s", len ? ", " : "",
+                                    say_count(one->valuedouble, n), one->string);
     }
     say_row("messages", "%s", text);
 }
@@ -68,18 +72,23 @@ print_dataplane(const cJSON *plane)
         say_row("data plane", "DOES NOT ANSWER: %s", say_text(plane, "error"));
         return;
     }
-    say_row("data plane", "%.0f workers, up %s, %s connections, %.0f rule sets in memory", say_number(plane, "workers"),
-            say_ms(say_number(plane, "uptime_ms"), up), say_count(say_number(plane, "flows"), a), say_number(plane, "resident"));
+    say_row("data plane", "%.0f workers, up %s, %s connections, %.0f rule sets in memory",
+            say_number(plane, "workers"), say_ms(say_number(plane, "uptime_ms"), up),
+            say_count(say_number(plane, "flows"), a), say_number(plane, "resident"));
     if (say_number(plane, "lease_left_ms") > 0)
-        say_row("", "lease of the candidate: %s left", say_ms(say_number(plane, "lease_left_ms"), lease));
+        say_row("", "lease of the candidate: %s left",
+                say_ms(say_number(plane, "lease_left_ms"), lease));
     say_row("", "after a restart it begins with generation %.0f", say_number(plane, "persisted"));
     print_messages(plane);
-    say_row("judged twice", "%s (%s shed under load), %s disagreed, %s deferred for it, %s came again",
-            say_count(say_number(plane, "paired"), a), say_count(say_number(plane, "shed"), b),
-            say_count(say_number(plane, "disagreed"), c), say_count(say_number(plane, "deferred"), d),
-            say_count(say_number(plane, "retried"), lease));
-    say_row("frames", "%s in, %s out, %s dropped; %s sessions unseen (TLS)", say_count(say_number(plane, "rx_frames"), a),
-            say_count(say_number(plane, "tx_frames"), b), say_count(say_number(plane, "dropped_frames"), c),
+    say_row(
+        "judged twice", "%s (%s shed under load), %s disagreed, %s deferred for it, %s came again",
+        say_count(say_number(plane, "paired"), a), say_count(say_number(plane, "shed"), b),
+        say_count(say_number(plane, "disagreed"), c), say_count(say_number(plane, "deferred"), d),
+        say_count(say_number(plane, "retried"), lease));
+    say_row("frames", "%s in, %s out, %s dropped; %s sessions unseen (TLS)",
+            say_count(say_number(plane, "rx_frames"), a),
+            say_count(say_number(plane, "tx_frames"), b),
+            say_count(say_number(plane, "dropped_frames"), c),
             say_count(say_number(plane, "blind_sessions"), d));
 }
 
@@ -92,7 +101,8 @@ print_files(const cJSON *answer)
     if (say_bool(journal, "ok"))
         say_row("journal", "ok, %s records", say_count(say_number(journal, "seq"), n));
     else
-        say_row("journal", "CANNOT BE WRITTEN: %s. No rule set goes up before it can; ways back are open",
+        say_row("journal",
+                "CANNOT BE WRITTEN: %s. No rule set goes up before it can; ways back are open",
                 say_text(journal, "error"));
     if (cJSON_IsObject(index) && !say_bool(index, "ok"))
         say_row("index", "NOT USABLE: %s", say_text(index, "error"));
@@ -120,9 +130,11 @@ print_next(const cJSON *answer)
     else if (!say_bool(say_member(answer, "journal"), "ok"))
         say_next("make room on the disk of the state folder; then it goes on by itself");
     else if (!strcmp(say_text(candidate, "state"), "HELD"))
-        say_next("weirctl gen show %.0f, then weirctl resume %.0f, promote %.0f or quarantine %.0f", n, n, n, n);
+        say_next("weirctl gen show %.0f, then weirctl resume %.0f, promote %.0f or quarantine %.0f",
+                 n, n, n, n);
     else if (cJSON_IsObject(candidate))
-        say_next("nothing; to stop it: weirctl hold %.0f, to drop it: weirctl quarantine %.0f", n, n);
+        say_next("nothing; to stop it: weirctl hold %.0f, to drop it: weirctl quarantine %.0f", n,
+                 n);
     else if (cJSON_IsObject(say_member(answer, "previous")))
         say_next("nothing; the way back: weirctl rollback");
     else
@@ -147,7 +159,8 @@ int
 verb_status(int argc, char **argv)
 {
     enum { LINK = 300 };
-    static const struct option options[] = {CLIENT_OPTIONS, {"link", required_argument, NULL, LINK}, {0}};
+    static const struct option options[] = {
+        CLIENT_OPTIONS, {"link", required_argument, NULL, LINK}, {0}};
     struct client c;
     struct linkcmd link = {0};
     cJSON *answer;
