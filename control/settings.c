@@ -240,7 +240,7 @@ static bool
 read_text(const struct key *k, const char *text, char *to)
 {
     size_t len = strlen(text);
-    if (len >= k->max)
+    if (len >= k->max || *text == ';') /* "key =;x": inih takes it, and not when it is printed "key = ;x" */
         return false;
     for (size_t i = 0; i < len; i++) {
         if (iscntrl((unsigned char)text[i]))
@@ -287,7 +287,7 @@ complain_value(struct reader *r, const struct key *k, const char *value)
     double scale = k->type == VALUE_PPM ? 1e4 : 10;
     switch (k->type) {
     case VALUE_TEXT:
-        snprintf(want, sizeof(want), "up to %" PRIu64 " octets without control characters", k->max - 1);
+        snprintf(want, sizeof(want), "up to %" PRIu64 " octets, no control characters, no ; at its beginning", k->max - 1);
         break;
     case VALUE_U32:
         snprintf(want, sizeof(want), "a whole number from %" PRIu64 " to %" PRIu64, k->min, k->max);

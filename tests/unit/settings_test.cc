@@ -198,6 +198,7 @@ TEST(Settings, MistakesAreNamed)
     EXPECT_NE(complaint("control", "just words").find("neither a section"), std::string::npos);
     EXPECT_NE(complaint("control", "state =").find("wants a `state`"), std::string::npos);
     EXPECT_NE(complaint("control", "user = " + std::string(64, 'u')).find("up to 63 octets"), std::string::npos);
+    EXPECT_NE(complaint("control", "hooks =;x").find("no ; at its beginning"), std::string::npos);
     EXPECT_NE(complaint("control", "state = " + std::string(220, 's')).find("a line longer"), std::string::npos);
 
     Reading r = read("[control.rolout]\nx = 1\n[control]\npoll = 0\npoll = 5\n");
