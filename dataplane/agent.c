@@ -240,9 +240,8 @@ static void
 log_stats(struct agent *a)
 {
     char text[4096];
-    struct stats s = {0};
-    for (unsigned i = 0; i < a->appliance->workers_cnt; i++)
-        stats_add(&s, a->workers[i]);
+    struct stats s;
+    stats_sum(&s, a->workers, a->appliance->workers_cnt);
     stats_line(&s, text, sizeof(text));
     LOG_AT(NOTICE, "stats: generation=%u %s\n", roles_live(a->roles), text);
 }

@@ -271,9 +271,8 @@ run(struct agent *agent)
 static void
 print_totals(void)
 {
-    struct stats s = {0};
-    for (unsigned i = 0; i < appliance.workers_cnt; i++)
-        stats_add(&s, workers[i]);
+    struct stats s;
+    stats_sum(&s, workers, appliance.workers_cnt);
     stats_json(&s, stderr);
 }
 

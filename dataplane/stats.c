@@ -36,6 +36,16 @@ stats_add(struct stats *s, const struct worker *w)
     add_all(s->event, w->pl->scanner.event_cnt, EVENT_CNT);
 }
 
+void
+stats_sum(struct stats *s, struct worker *const *workers, unsigned workers_cnt)
+{
+    memset(s, 0, sizeof(*s));
+    for (unsigned i = 0; i < workers_cnt; i++)
+        stats_add(s, workers[i]);
+    if (workers_cnt)
+        swap_read_pauses(workers[0]->appliance->swap, &s->pauses);
+}
+
 uint64_t
 stats_dropped(const struct stats *s)
 {
@@ -48,6 +58,12 @@ stats_dropped(const struct stats *s)
     return sum;
 }
 
+static const char *const pause_names[SWAP_PAUSE_BUCKETS] = {
+    "swap-pause-under-128ns", "swap-pause-under-256ns", "swap-pause-under-512ns", "swap-pause-under-1us",
+    "swap-pause-under-2us",   "swap-pause-under-4us",   "swap-pause-under-8us",   "swap-pause-under-16us",
+    "swap-pause-under-32us",  "swap-pause-under-65us",  "swap-pause-under-131us", "swap-pause-under-262us",
+    "swap-pause-under-524us", "swap-pause-under-1ms",   "swap-pause-under-2ms",   "swap-pause-longer"};
+
 /* Calls fn for every count: group, name, value. */
 static void
 each(const struct stats *s, void (*fn)(void *arg, const char *group, const char *name, uint64_t n), void *arg)
@@ -58,6 +74,9 @@ each(const struct stats *s, void (*fn)(void *arg, const char *group, const char 
         fn(arg, "messages", verdict_name((enum verdict)i), s->message[i]);
     for (int i = EVENT_NONE + 1; i < EVENT_CNT; i++)
         fn(arg, "events", event_name((enum event)i), s->event[i]);
+    for (int i = 0; i < SWAP_PAUSE_BUCKETS; i++)
+        fn(arg, "pauses", pause_names[i], s->pauses.bucket[i]);
+    fn(arg, "pauses", "swap-pause-max-ns", s->pauses.max_ns);
 }
 
 struct line {
@@ -126,12 +145,12 @@ add_u64(struct rte_tel_data *d, const char *name, uint64_t n)
 #endif
 }
 
-/* A dict of DPDK holds 256 entries: counters and messages always, events that happened. */
+/* A dict of DPDK holds 256 entries: counters and messages always, events and pauses that happened. */
 static void
 dict_item(void *arg, const char *group, const char *name, uint64_t n)
 {
     char text[RTE_TEL_MAX_STRING_LEN];
-    if (*group == 'e' && n == 0)
+    if ((*group == 'e' || *group == 'p') && n == 0)
         return;
     snprintf(text, sizeof(text), "%s%s", *group == 'm' ? "message_" : *group == 'e' ? "event_" : "", name);
     for (char *at = text; *at; at++) {
@@ -145,15 +164,15 @@ static int
 on_stats(const char *cmd, const char *params, struct rte_tel_data *d)
 {
     (void)cmd, (void)params;
-    struct stats sum = {0};
+    struct stats sum;
     rte_tel_data_start_dict(d);
     pthread_mutex_lock(&published.lock);
+    stats_sum(&sum, published.workers, published.workers_cnt);
     for (unsigned i = 0; i < published.workers_cnt; i++) {
         struct worker *w = published.workers[i];
         struct rte_tel_data *one = rte_tel_data_alloc();
         struct stats s = {0};
         char name[32];
-        stats_add(&sum, w);
         stats_add(&s, w);
         if (!one)
             continue;

@@ -19,10 +19,14 @@ struct stats {
     uint64_t counter[COUNTER_CNT];
     uint64_t message[VERDICT_CNT];
     uint64_t event[EVENT_CNT];
+    struct swap_pauses pauses; /* of all cores: how long taking up a plan lasted */
 };
 
 /* Adds what one core counted. */
 void stats_add(struct stats *s, const struct worker *w);
+
+/* All cores' counts, and the pauses of their swaps. */
+void stats_sum(struct stats *s, struct worker *const *workers, unsigned workers_cnt);
 
 const char *counter_name(enum counter c);
 

@@ -193,3 +193,119 @@ TEST(Swap, EveryMillisecondUnderMessages)
     printf("%u swaps (%u busy), %lu rounds, %lu messages\n", swaps, busy, rounds.load(), begun.load());
     swap_free(s);
 }
+
+TEST(Swap, AReturnGoesDownTheChainAndIsToldOnceEach)
+{
+    Image image;
+    swap *s = swap_new(THREADS);
+    swap_roles roles = {};
+    link_stage watched = {}, values = {};
+    watched.share_ppm = 7;
+    values.share_ppm = 9;
+    ruleset *previous = image.load(1), *live = image.load(2), *candidate = image.load(3);
+    roles.live = live;
+    roles.previous = previous;
+    roles.candidate = candidate;
+    roles.stage = LINK_STAGE_SHADOW;
+    roles.values = &values;
+    roles.watched = &watched;
+    ASSERT_EQ(swap_publish(s, &roles), 0);
+    const plan *top = swap_plan(s);
+    EXPECT_EQ(top->generation_a, 2u);
+    EXPECT_EQ(top->generation_b, 3u);
+    EXPECT_EQ(top->values.share_ppm, 9u);
+    link_trip why = {};
+    why.reason = LINK_REASON_EVIDENCE;
+    ASSERT_TRUE(swap_return(s, top, &why));
+    EXPECT_FALSE(swap_return(s, top, &why));
+    EXPECT_TRUE(ruleset_is_returned(candidate));
+    const plan *middle = swap_plan(s);
+    EXPECT_EQ(middle->stage, LINK_STAGE_LIVE);
+    EXPECT_EQ(middle->generation_a, 1u);
+    EXPECT_EQ(middle->generation_b, 2u);
+    EXPECT_EQ(middle->values.share_ppm, 7u);
+    EXPECT_EQ(swap_publish(s, &roles), -EAGAIN); // first the return is to be told
+    ASSERT_TRUE(swap_return(s, middle, &why)); // a second one before the first was told
+    EXPECT_TRUE(ruleset_is_returned(live));
+    EXPECT_EQ(swap_live(s), previous);
+    EXPECT_FALSE(swap_return(s, swap_plan(s), &why)); // nothing to return to
+    swap_returned told;
+    ASSERT_TRUE(swap_take_return(s, &told));
+    EXPECT_EQ(told.trip.generation, 3u);
+    EXPECT_EQ(told.trip.back_to, 2u);
+    ASSERT_TRUE(swap_take_return(s, &told));
+    EXPECT_EQ(told.trip.generation, 2u);
+    EXPECT_EQ(told.trip.back_to, 1u);
+    EXPECT_FALSE(swap_take_return(s, &told));
+    EXPECT_EQ(swap_reap(s), 1u);
+    swap_free(s);
+}
+
+// All threads want every return, the agent publishes meanwhile: each plan is left at most once, and nothing that a
+// thread still looks at is freed (AddressSanitizer, ThreadSanitizer).
+TEST(Swap, ManyThreadsWantTheSameReturn)
+{
+    Image image;
+    swap *s = swap_new(THREADS);
+    std::atomic<bool> stop{false};
+    std::atomic<uint64_t> won{0}, mixed{0};
+    ruleset *live = image.load(1);
+    swap_roles roles = {};
+    roles.live = live;
+    ASSERT_EQ(swap_publish(s, &roles), 0);
+    auto core = [&](unsigned idx) {
+        link_trip why = {};
+        why.reason = LINK_REASON_EVIDENCE;
+        swap_online(s, idx);
+        while (!stop) {
+            const plan *p = swap_take(s, idx);
+            if (p->other) {
+                mixed += ruleset_generation(p->b) != p->generation_b || ruleset_generation(p->a) != 1;
+                why.n = p->generation_b;
+                won += swap_return(s, p, &why);
+            }
+            swap_quiescent(s, idx);
+        }
+        swap_offline(s, idx);
+    };
+    std::vector<std::thread> cores;
+    for (unsigned i = 0; i < THREADS; i++)
+        cores.emplace_back(core, i);
+    uint64_t told_cnt = 0, published = 0;
+    ruleset *candidate = nullptr;
+    auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    for (uint32_t g = 2; told_cnt < 200 && std::chrono::steady_clock::now() < end;) {
+        swap_returned told;
+        while (swap_take_return(s, &told)) {
+            EXPECT_EQ(told.trip.generation, g);
+            EXPECT_EQ(told.trip.n, g); // of the thread that won
+            told_cnt++;
+            candidate = nullptr;
+            g++;
+        }
+        bool is_new = !candidate;
+        if (is_new)
+            candidate = image.load(g);
+        roles.candidate = candidate;
+        // STAGED, then SHADOW, then again and again: cores are at it between any two of them
+        roles.stage = is_new ? LINK_STAGE_STAGED : LINK_STAGE_SHADOW;
+        int ret = swap_publish(s, &roles);
+        published += ret == 0;
+        if (ret && is_new) {
+            ruleset_free(candidate);
+            candidate = nullptr;
+        }
+    }
+    stop = true;
+    for (std::thread &t : cores)
+        t.join();
+    swap_returned told;
+    while (swap_take_return(s, &told))
+        told_cnt++;
+    EXPECT_EQ(won, told_cnt);
+    EXPECT_EQ(mixed, 0u);
+    EXPECT_GE(told_cnt, 200u);
+    EXPECT_FALSE(ruleset_is_returned(live));
+    printf("%lu plans, %lu returns\n", published, told_cnt);
+    swap_free(s);
+}
