@@ -11,12 +11,13 @@ static const char *const records[] = {
     "ROLLED_BACK", "QUARANTINED"};
 static const char *const asks[] = {"LOAD", "LOAD-live", "SHADOW", "CANARY", "PROBATION", "LIVE", "DROP", "RETURN", "RENEW"};
 static const char *const others[] = {"start:opened", "start:replayed", "snapshot:begun", "snapshot:half",
-                                     "snapshot:copied", "compile:written", "compile:kept", "preflight:written",
+                                     "snapshot:copied", "compile:kept", "preflight:written",
                                      "copy:made", "prune:begun", "prune:half", "answer:push"};
 
 #define CNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static char chosen[64];
+static unsigned long skips; /* places of that name to be passed first */
 static pid_t controller;
 
 void
@@ -34,7 +35,9 @@ int
 crash_init(void)
 {
     const char *name = getenv("WEIR_CRASH_POINT");
+    const char *skip = getenv("WEIR_CRASH_SKIP");
     controller = getpid();
+    skips = skip ? strtoul(skip, NULL, 10) : 0;
     if (!name || !*name)
         return 0;
     char *list = NULL;
@@ -63,6 +66,8 @@ crash_here(const char *where, const char *name)
         return;
     size_t len = strlen(where);
     if (strncmp(chosen, where, len) || (name ? chosen[len] != ':' || strcmp(chosen + len + 1, name) : chosen[len]))
+        return;
+    if (skips && skips--)
         return;
     kill(controller, SIGKILL);
     kill(getpid(), SIGKILL);

@@ -1,5 +1,5 @@
 /* crash: places where a test may have the process killed, as by kill -9, so that every one of them is proved to leave a
- * state that the next start puts right. WEIR_CRASH_POINT=NAME chooses one; --crash-points lists them. Without the
+ * state that the next start puts right. WEIR_CRASH_POINT=NAME chooses one (WEIR_CRASH_SKIP=N: not before it was passed N times); --crash-points lists them. Without the
  * variable a place costs one comparison.
  *
  * Threads: crash_init once, before children; the places anywhere. In a child both the child and the controller die. */

@@ -357,10 +357,11 @@ generations_prune(const struct generations *s, uint32_t kept, bool (*keeps)(void
         if (keeps(owner, numbers[i]))
             continue;
         snprintf(name, sizeof(name), "%" PRIu32, numbers[i]);
-        crash_here("prune", removed ? "half" : "begun");
+        crash_here("prune", "begun");
         /* The image first: what has none is not returned to. */
         char image[GENERATIONS_PATH_MAX];
         unlink(generations_path(s, numbers[i], "image", image));
+        crash_here("prune", "half");
         removed += remove_tree(dirfd(d), name, 0) == 0;
     }
     closedir(d);

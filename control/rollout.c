@@ -341,7 +341,7 @@ enum generation_state
 rollout_next(const struct rollout *r, const struct generation *g)
 {
     enum generation_state at = rollout_effective(g);
-    if (at == GENERATION_STAGED && !r->plane.live.generation)
+    if (at == GENERATION_STAGED && !r->live && !r->plane.live.generation)
         return GENERATION_LIVE;
     if (at == GENERATION_STAGED && !(g->force & FORCE_SHADOW))
         return GENERATION_SHADOW;

@@ -76,7 +76,7 @@ rollout_begin(struct rollout *r, uint64_t now_ms, uint64_t wall_ms)
     if (!g)
         return;
     if (g->copy_of && g->state <= GENERATION_PREFLIGHT)
-        rollout_set(r, g, GENERATION_REJECTED, ROLLOUT_BACK, NULL, "the controller ended before it was live");
+        ; /* whether it is live, STATUS tells */
     else if (g->state == GENERATION_DRAFT)
         begin_job(r, g, ROLLOUT_COMPILE);
     else if (g->state == GENERATION_COMPILED)
@@ -220,6 +220,12 @@ void
 rollout_became_live(struct rollout *r, struct generation *g, const char *text)
 {
     struct generation *old = rollout_get(r, r->live);
+    if (g->copy_of && old && old != g && old->state == GENERATION_LIVE) {
+        /* Who returned to an older one said that this one is bad. */
+        struct rollout_harm harm = {.reason = LINK_REASON_OPERATOR, .name = "", .back_to = g->number,
+                                    .text = "a return to an older generation", .is_done = true};
+        rollout_go_back(r, old, &harm, NULL);
+    }
     g->is_resident = false;
     if (g->state != GENERATION_LIVE)
         rollout_set(r, g, GENERATION_LIVE, ROLLOUT_BACK, NULL, "%s", text);
@@ -282,13 +288,6 @@ answered_load_live(struct rollout *r, struct generation *g, bool ok, const char 
 {
     if (ok && strncmp(text, g->digest, strlen(g->digest)))
         rollout_note(r, "alarm", g->number, rollout_fields(NULL, "the data plane loaded another image than was asked"));
-    struct generation *old = rollout_get(r, r->live);
-    if (ok && g->copy_of && old && old != g && old->state == GENERATION_LIVE) {
-        /* Who returns to an older one says that this one is bad. */
-        struct rollout_harm harm = {.reason = LINK_REASON_OPERATOR, .name = "", .back_to = g->number,
-                                    .text = "a return to an older generation", .is_done = true};
-        rollout_go_back(r, old, &harm, NULL);
-    }
     if (ok)
         rollout_became_live(r, g, r->live == g->number && !g->copy_of ? "restored" : "live by a return");
     else if (r->live == g->number)

@@ -128,6 +128,8 @@ check_candidate(struct rollout *r, const struct link_state *s, bool is_restarted
     }
     if (g && is_role(&s->live, g) && g->number != r->live)
         rollout_became_live(r, g, "the data plane has it live");
+    else if (g && g->copy_of && g->state == GENERATION_COMPILED)
+        rollout_set(r, g, GENERATION_REJECTED, ROLLOUT_BACK, NULL, "the data plane did not get it: try again");
     else if (g && (g->is_resident || is_on_its_way(g->state) || g->state == GENERATION_LIVE))
         candidate_gone(r, g, s, is_restarted);
 }

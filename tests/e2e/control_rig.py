@@ -19,7 +19,6 @@ refuse = 5.0
 [control]
 socket = {folder}/control.sock
 state = {folder}/state
-generations = 6
 {control}
 [control.rollout]
 {rollout}
@@ -35,7 +34,7 @@ class Control:
         self.config = os.path.join(self.folder, "appliance.cfg")
         lines = lambda more: "\n".join(f"{k} = {v}" for k, v in more.items())
         with open(self.config, "w", encoding="ascii") as file:
-            file.write(CONFIG.format(folder=self.folder, control=lines(control or {}),
+            file.write(CONFIG.format(folder=self.folder, control=lines({"generations": 6, **(control or {})}),
                                      rollout=lines({**QUICK, **(rollout or {})})))
         self.plane = Plane(self.folder, self.golden) if plane else None
         self.process, self.rules_cnt = None, 0
