@@ -431,7 +431,7 @@ static int
 take_up(struct journal *j, char *err, size_t err_size)
 {
     struct journal_end end;
-    if (journal_scan(j->fd, NULL, NULL, &end) < 0) {
+    if (journal_scan(j->fd, false, NULL, NULL, &end) < 0) {
         snprintf(err, err_size, "%s: %s", j->path, end.why);
         return -1;
     }

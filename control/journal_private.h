@@ -20,11 +20,12 @@ struct journal_end {
     char hash[JOURNAL_HASH_LEN + 1];
     uint64_t broken_line; /* 0: all are good */
     bool is_torn;
+    bool is_unreadable; /* the disk's fault, not the chain's: nothing is begun anew for that */
     char why[160];
 };
 
-/* Reads the file at fd (pread) from its beginning, as journal_read. */
-int64_t journal_scan(int fd, journal_fn *fn, void *owner, struct journal_end *end);
+/* Reads the file at fd (pread) from its beginning, as journal_read. is_live: somebody may be writing to it. */
+int64_t journal_scan(int fd, bool is_live, journal_fn *fn, void *owner, struct journal_end *end);
 
 void journal_line_hash(const char *line, size_t len, char hash[JOURNAL_HASH_LEN + 1]);
 

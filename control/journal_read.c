@@ -146,7 +146,8 @@ read_one(struct lines *l, struct journal_end *end, cJSON **record, const char **
     end->is_torn = false;
     if (r == LINE_NONE)
         return NULL;
-    if (r == LINE_UNREADABLE)
+    end->is_unreadable = r == LINE_UNREADABLE;
+    if (end->is_unreadable)
         return strerror(errno);
     if (r == LINE_LONG)
         return "a line longer than a record may be";
@@ -167,7 +168,7 @@ pause_ms(long ms)
 }
 
 int64_t
-journal_scan(int fd, journal_fn *fn, void *owner, struct journal_end *end)
+journal_scan(int fd, bool is_live, journal_fn *fn, void *owner, struct journal_end *end)
 {
     struct lines *l = malloc(sizeof(*l));
     *end = (struct journal_end){0};
@@ -184,8 +185,9 @@ journal_scan(int fd, journal_fn *fn, void *owner, struct journal_end *end)
         const char *why = read_one(l, end, &record, &line, &len, &is_end);
         if (is_end)
             break;
-        if (why && tries++ < READ_AGAIN) { /* it may be being written, or cut off again, just now */
-            pause_ms(READ_AGAIN_MS);
+        if (why && is_live && tries++ < READ_AGAIN) { /* written, or cut off again, just now? */
+            if (end->is_torn)
+                pause_ms(READ_AGAIN_MS);
             lines_seek(l, end->size);
             continue;
         }
@@ -206,7 +208,7 @@ journal_scan(int fd, journal_fn *fn, void *owner, struct journal_end *end)
             break;
     }
     free(l);
-    return (int64_t)end->lines;
+    return end->is_unreadable ? -1 : (int64_t)end->lines;
 }
 
 static int
@@ -235,7 +237,7 @@ journal_verify(const char *path, journal_fn *fn, void *owner, uint64_t *broken_l
     int fd = open_to_read(path, err, err_size);
     if (fd < 0)
         return -1;
-    int64_t n = journal_scan(fd, fn, owner, &end);
+    int64_t n = journal_scan(fd, true, fn, owner, &end);
     close(fd);
     *broken_line = end.broken_line;
     *is_torn = end.is_torn;

@@ -8,11 +8,13 @@ import hashlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from pathlib import Path
 
@@ -710,6 +712,81 @@ def journal_of_a_file(w):
     w.run("journal", "verify", "empty.jsonl")
 
 
+class RealControl:
+    """weir-control itself, without a data plane."""
+
+    def __init__(self, w):
+        self.w = w
+        self.state = w.folder / "state"
+        self.state.mkdir(exist_ok=True)
+        (w.folder / "hooks").mkdir(exist_ok=True)
+        w.write("control.cfg", f"[control]\nsocket = {w.folder}/control.sock\nstate = {self.state}\nhooks = {w.folder}/hooks\n"
+                               f"[link]\nsocket = {w.folder}/link.sock\n")
+        self.log = open(w.folder / "control.log", "ab")
+        self.process = subprocess.Popen([BUILD / "control" / "weir-control", "--config", w.folder / "control.cfg"],
+                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.wait("it answers", lambda: self.code("status") == 0)
+
+    def wait(self, what, is_so):
+        for _ in range(300):
+            if is_so():
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"not within 30 s: {what}: " + (self.w.folder / "control.log").read_text()[-500:])
+
+    def code(self, *words):
+        return subprocess.run([WEIRCTL, *words, "--socket", "control.sock"], cwd=self.w.folder, capture_output=True).returncode
+
+    def ask(self, *words, expect=0):
+        return json.loads(self.w.run(words[0], "--json", "--socket", "control.sock", *words[1:], expect=expect).stdout)
+
+    def page(self):
+        return json.loads((self.state / "status.json").read_text())
+
+    def end(self, how):
+        self.process.send_signal(how)
+        self.process.wait(30)
+        self.log.close()
+
+
+def the_control_process_agrees(w):
+    w.write("hooks/note", f"#!/bin/sh\ncat >>{w.folder}/noted\n")
+    (w.folder / "hooks").chmod(0o755)
+    control = RealControl(w)
+    (w.folder / "hooks" / "note").chmod(0o755)
+    try:
+        status = control.ask("status")
+        equal((status["live"], status["dataplane"]["reachable"], status["journal"]["ok"], status["indicator"]),
+              (None, False, True, "none"))
+        assert "DOES NOT ANSWER" in w.run("status", "--socket", "control.sock").stdout
+        equal(control.ask("gen", "list")["generations"], [])
+        for words in (["gen", "show", "1"], ["gen", "report", "1"], ["hold", "1"], ["resume", "1"], ["promote", "1"], ["rollback"],
+                      ["rollback", "1"], ["quarantine", "1"], ["release", "1"], ["prove"], ["prove", "1"], ["push", "rules.cf"],
+                      ["announce", "end", "a7"]):
+            equal(control.ask(*words, expect=1)["ok"], False)
+        begun = time.monotonic()
+        id_ = control.ask("announce", "add", "--expires", "1h", "--impact", "minor", "<b>We know.</b>")["id"]
+        control.wait("the page says it", lambda: control.page()["status"]["indicator"] == "minor")
+        took = time.monotonic() - begun
+        assert took < 5, f"{took:.1f} s from the announcement to the page"
+        assert "&lt;b&gt;We know." in (control.state / "status.html").read_text()
+        control.wait("a hook is told", lambda: (w.folder / "noted").exists() and "We know." in (w.folder / "noted").read_text())
+        control.end(signal.SIGKILL)
+        control = RealControl(w)
+        equal([a["text"] for a in control.ask("announce", "list")["announcements"]], ["<b>We know.</b>"])
+        control.wait("the page still says it", lambda: control.page()["incidents"][:1] and control.page()["incidents"][0]["id"] == id_)
+        control.ask("announce", "end", id_)
+        control.wait("the page is clean", lambda: not control.page()["incidents"])
+        equal(control.ask("journal", "verify")["ok"], True)
+        events = [r["event"] for r in control.ask("journal", "tail", "-n", "2")["records"]]
+        equal(events, ["announce", "announce"])
+        file = control.ask("journal", "verify", str(control.state / "journal" / "journal.jsonl"))
+        equal((file["ok"], file["torn"]), (True, False))
+        assert file["records"] >= 2, file
+    finally:
+        control.end(signal.SIGTERM)
+
+
 def check_tells_both_parts(w):
     shipped = str(ROOT / "appliance.cfg")
     assert w.run("check", shipped).stdout.startswith(shipped + ": ok")
@@ -928,7 +1005,7 @@ TESTS = [scan_text, scan_json, scan_says_events, scan_folder_in_order, scan_line
          scan_json_lists_every_rule, usage_is_2, help_is_0, unreachable_is_3, requests_are_as_agreed, wrong_words_ask_nobody,
          refusals_have_the_codes_given, odd_answers_are_3_and_never_a_crash, answers_of_wrong_shapes_are_said_somehow,
          terminals_are_not_written_to, status_is_one_view, status_says_what_is_wrong, push_shows_its_way,
-         journal_of_a_file, check_tells_both_parts, lint_good, lint_prices,
+         journal_of_a_file, the_control_process_agrees, check_tells_both_parts, lint_good, lint_prices,
          lint_places_and_carets, lint_names_every_bad_pattern,
          lint_folder_names_files, lint_json, lint_tells_what_is_not_honoured, diff_rules, diff_rules_over_mails,
          diff_of_images_is_of_scores, unknown_keyword_is_an_error, no_rule_is_an_error, push_json_says_why_it_refused,
