@@ -7,7 +7,7 @@
 #include <functional>
 #include <thread>
 
-#include "sim/traffic.h"
+#include "tests/sim/traffic.h"
 
 using namespace sim;
 

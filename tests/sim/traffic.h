@@ -2,11 +2,13 @@
 #ifndef WEIR_TESTS_SIM_TRAFFIC_H
 #define WEIR_TESTS_SIM_TRAFFIC_H
 
-#include "sim/model.h"
+#include "tests/sim/model.h"
 
 namespace sim {
 
 enum { SENDER_SUFFIXES = 1500, RCPT_DOMAINS = 2000, RCPT_SUFFIXES = 300, SENDER_DOMAINS = 50000 };
+
+constexpr uint32_t NO_RULE = UINT32_MAX; // is told: strata of rules are left out
 
 struct Mail {
     uint64_t sender_domain; // registrable; the unit
@@ -79,7 +81,7 @@ deliver(Push &push, Once &once, const Mail &m)
     bool is_bad = m.b_rejects;
     if (is_first(LINK_KIND_ALL, 0)) {
         push.unit_all(is_bad);
-        if (is_bad)
+        if (is_bad && m.rule != NO_RULE)
             push.hit(m.rule);
     }
     if (is_first(LINK_KIND_SENDER_SUFFIX, m.sender_suffix))

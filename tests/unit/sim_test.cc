@@ -1,7 +1,7 @@
 // sim: a small part of tests/sim/rollout_sim.cc, which has the figures. The model counts as the product does.
 #include <gtest/gtest.h>
 
-#include "sim/traffic.h"
+#include "tests/sim/traffic.h"
 
 using namespace sim;
 
