@@ -89,6 +89,8 @@ errand_is_done(struct errand *e)
 {
     if (__atomic_load_n(&e->state, __ATOMIC_ACQUIRE) != ERRAND_DONE)
         return false;
+    pthread_mutex_lock(&e->lock);
     __atomic_store_n(&e->state, ERRAND_IDLE, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&e->lock);
     return true;
 }

@@ -367,7 +367,7 @@ roles_state(struct roles *r, struct link_state *s)
     s->share_ppm = b->candidate.rs ? b->values.share_ppm : b->is_watched ? b->watched.share_ppm : 0;
     s->lease_left_ms = r->lease_ms > r->now_ms ? (uint32_t)(r->lease_ms - r->now_ms) : 0;
     s->persisted = r->persisted;
-    s->resident = swap_reap(r->swap) + (r->loading && r->loading->set.rs != NULL);
+    s->resident = swap_reap(r->swap) + (r->loading && r->loading->state != ORDER_LOADING && r->loading->set.rs);
     s->trip = r->trip;
 }
 

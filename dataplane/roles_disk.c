@@ -50,8 +50,8 @@ static const struct set *
 rising_set(const struct roles *r)
 {
     const struct order *o = r->loading;
-    bool is_rising = o && o->type == LINK_LOAD && (o->load.flags & LINK_LOAD_STAGE) && o->set.rs &&
-                     (o->state == ORDER_NOTING || o->state == ORDER_GOLDEN || o->state == ORDER_PLACE);
+    bool is_rising = o && o->type == LINK_LOAD && (o->load.flags & LINK_LOAD_STAGE) &&
+                     (o->state == ORDER_NOTING || o->state == ORDER_GOLDEN || o->state == ORDER_PLACE) && o->set.rs;
     return is_rising ? &o->set : &r->now.candidate;
 }
 
@@ -159,7 +159,7 @@ end_job(struct roles *r)
             let_image_go(&r->now.live, j->write[i]);
             let_image_go(&r->now.candidate, j->write[i]);
             let_image_go(&r->now.previous, j->write[i]);
-            if (r->loading)
+            if (r->loading && r->loading->state != ORDER_LOADING)
                 let_image_go(&r->loading->set, j->write[i]);
         }
         image_drop(j->write[i]);
@@ -199,7 +199,7 @@ roles_disk_step(struct roles *r)
         want(r, &r->now.live, &r->now.previous, candidate);
     const struct order *previous = previous_order(r);
     if (previous && !r->now.previous.rs && !r->job.is_going_live)
-        r->job.previous = previous->set.id; /* it is there, and stays */
+        r->job.previous = previous->previous; /* it is there, and stays */
     r->job.persist = r->persist;
     r->job.version = r->disk_version;
     r->job.err[0] = '\0';
@@ -273,7 +273,7 @@ ask_previous(struct roles *r, const struct persist_image *i)
     o->serial = ++r->serial;
     o->fd = fd;
     o->load.generation = i->generation;
-    o->set.id = *i;
+    o->previous = *i;
     o->load.wait_ms = ROLES_WAIT_MAX_MS;
 }
 

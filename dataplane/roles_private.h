@@ -55,7 +55,8 @@ struct order {
     struct link_load load;
     struct link_stage stage;
     struct link_return what;
-    struct set set; /* LOAD: what was loaded, until it has a role */
+    struct persist_image previous; /* ORDER_PREVIOUS */
+    struct set set; /* LOAD: what was loaded, until it has a role. While LOADING the helper's, as why is */
     char why[LINK_TEXT_MAX];
     bool is_ack;
     struct link_answer answer;
