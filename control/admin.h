@@ -64,7 +64,8 @@
  *   push            generation, state (where it is when the answer is given), text; report when pre-flight refused it
  *                   (then ok is false). Without wait the answer comes when the push is in the journal (DRAFT)
  *   progress        progress (a state), generation, text; n, k, log_m; needs, left_ms
- *   hold ... prove  generation, state, text; rollback: from, last_worker_us; prove: report, evidence, seconds
+ *   hold ... prove  generation, state, text; rollback: live (what decides now), from, last_worker_us; prove: report,
+ *                   evidence, seconds
  *   affected        generation, since, until, refused, deferred, delivered_later, domains: [{domain, refused,
  *                   deferred}...] most first, messages: [record as in dataplane/record.h, and id...], left_off
  *   trace           messages: [record, id, text (what became of it, in words)...]

@@ -38,8 +38,8 @@ say_since(const char *time_text, char text[SAY_MAX])
     bool is_today = t.tm_year == now_tm.tm_year && t.tm_yday == now_tm.tm_yday &&
                     t.tm_mday == now_tm.tm_mday && t.tm_mon == now_tm.tm_mon;
     snprintf(text, SAY_MAX, "%.*s%s%.8s UTC (%s%s)", is_today ? 0 : 10, time_text,
-             is_today ? "" : " ", time_text + 11, ms < 0 ? "in the future" : say_ms(ms, ago),
-             ms < 0 ? "" : " ago");
+             is_today ? "" : " ", time_text + 11,
+             ms < -999 ? "in the future" : ms < 1000 ? "just now" : say_ms(ms, ago), ms < 1000 ? "" : " ago");
     return text;
 }
 

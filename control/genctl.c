@@ -41,9 +41,11 @@ print_history(const cJSON *history)
     bool is_first = true;
     cJSON_ArrayForEach(h, history)
     {
-        say_row(is_first ? "history" : "", "%.23s  %-11s  %s%s%s", say_text(h, "time"),
-                say_text(h, "state"), say_text(h, "text"), *say_text(h, "by") ? " by " : "",
-                say_text(h, "by"));
+        const char *what = *say_text(h, "state") ? say_text(h, "state") : say_text(h, "event");
+        if (!strcmp(what, "announce")) /* weirctl announce list has it */
+            continue;
+        say_row(is_first ? "history" : "", "%.23s  %-12s  %s%s%s", say_text(h, "time"), what,
+                say_text(h, "text"), *say_text(h, "by") ? " by " : "", say_text(h, "by"));
         is_first = false;
     }
 }
@@ -171,7 +173,7 @@ print_rollback(const cJSON *answer)
     char us[SAY_MAX];
     if (!say_bool(answer, "ok"))
         return;
-    say_row("live", "generation %.0f again, in place of %.0f", say_number(answer, "generation"),
+    say_row("live", "generation %.0f again, in place of %.0f", say_number(answer, "live"),
             say_number(answer, "from"));
     if (say_member(answer, "last_worker_us"))
         say_row("", "the last worker took it up after %s us",

@@ -81,7 +81,7 @@ print_dataplane(const cJSON *plane)
     say_row("", "after a restart it begins with generation %.0f", say_number(plane, "persisted"));
     print_messages(plane);
     say_row(
-        "judged twice", "%s (%s shed under load), %s disagreed, %s deferred for it, %s came again",
+        "judged twice", "%s judged twice (%s shed under load), %s disagreed, %s deferred for it, %s came again",
         say_count(say_number(plane, "paired"), a), say_count(say_number(plane, "shed"), b),
         say_count(say_number(plane, "disagreed"), c), say_count(say_number(plane, "deferred"), d),
         say_count(say_number(plane, "retried"), lease));
