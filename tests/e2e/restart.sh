@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Connections that are older than the data plane: those it finds, and those that outlive it.
+# Connections that are older than the data plane: those it finds, and those that outlive it; and the rule set that it begins with.
 . "$(dirname "$0")/lib.sh"
 weir_built restart
 wire_up || exit 1
@@ -55,3 +55,28 @@ ip netns exec "$NA" timeout 60 python3 "$E2E/mail.py" send --out "$WORK/after.js
 grep '"id": "m5[0-9]\{6\}"' "$WORK/sink.json" >"$WORK/after.sink.json"
 check restart/judges-again python3 "$E2E/mail.py" compare --sent "$WORK/after.json" --got "$WORK/after.sink.json"
 check restart/alive weir_alive
+
+# With a state folder it begins with what was live, alone; killed twice under it within minutes, with the one before.
+weir_stop
+printf 'header SET_B MESSAGEID =~ /./\nscore SET_B 0.001\n' >"$WORK/b.cf"
+weir_rules b "$ROOT/tests/data/rules/marks.cf" "$WORK/b.cf"
+weir_config "$WORK/kept.cfg" "[rules]" "image = $WORK/marks.image" "state = $WORK/state"
+weir_start "$WORK/kept.cfg" restart/start-kept || exit 1
+check restart/push weir_push "$WORK/b.image"
+is_kept() { [[ $(readlink "$WORK/state/live") == gen-2-* && $(readlink "$WORK/state/previous") == gen-1-* ]]; }
+begins_with() { [ "$(weir_counter generation)" = "$1" ]; }
+check restart/live-is-kept wait_for 10 is_kept
+weir_stop
+weir_start "$WORK/kept.cfg" restart/start-after-clean-end || exit 1
+check restart/begins-with-what-was-live begins_with 2
+weir_kill
+weir_start "$WORK/kept.cfg" restart/start-after-kill || exit 1
+check restart/killed-once-begins-with-it begins_with 2
+weir_kill
+weir_start "$WORK/kept.cfg" restart/start-after-kill || exit 1
+check restart/killed-twice-begins-with-previous begins_with 1
+check restart/says-so grep -q 'generation 2 WENT BACK to 1' "$WORK/dataplane.log"
+truncate -s 1000 "$WORK"/state/gen-1-*
+weir_stop
+weir_start "$WORK/kept.cfg" restart/start-with-damage || exit 1
+check restart/damaged-image-is-passed-over begins_with 3
