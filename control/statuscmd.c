@@ -81,7 +81,7 @@ print_dataplane(const cJSON *plane)
     say_row("", "after a restart it begins with generation %.0f", say_number(plane, "persisted"));
     print_messages(plane);
     say_row(
-        "judged twice", "%s judged twice (%s shed under load), %s disagreed, %s deferred for it, %s came again",
+        "paired", "%s judged twice (%s shed under load), %s disagreed, %s deferred for it, %s came again",
         say_count(say_number(plane, "paired"), a), say_count(say_number(plane, "shed"), b),
         say_count(say_number(plane, "disagreed"), c), say_count(say_number(plane, "deferred"), d),
         say_count(say_number(plane, "retried"), lease));
@@ -111,13 +111,20 @@ print_files(const cJSON *answer)
 static void
 print_public(const cJSON *answer)
 {
-    char until[SAY_MAX];
-    const cJSON *notice;
+    const cJSON *one;
     const char *indicator = say_text(answer, "indicator");
-    say_row("public", "%s", !strcmp(indicator, "none") ? "all systems operational" : indicator);
-    cJSON_ArrayForEach(notice, say_member(answer, "announcements"))
-        say_row("", "%s: %.120s (until %.8s UTC)", say_text(notice, "id"), say_text(notice, "text"),
-                say_since(say_text(notice, "expires"), until));
+    bool is_well = !strcmp(indicator, "none");
+    say_row("public", "%s%s", is_well ? "all systems operational" : "trouble is told: ",
+            is_well ? "" : indicator);
+    cJSON_ArrayForEach(one, say_member(answer, "incidents"))
+    {
+        if (strcmp(say_text(one, "status"), "resolved") != 0)
+            say_row("", "%s: %s, %s", say_text(one, "id"), say_text(one, "status"),
+                    say_text(one, "name"));
+    }
+    cJSON_ArrayForEach(one, say_member(answer, "announcements"))
+        say_row("", "%s: %.120s (until %.16s)", say_text(one, "id"), say_text(one, "text"),
+                say_text(one, "expires"));
 }
 
 static void

@@ -629,7 +629,8 @@ STATUS = {"ok": True,
                    "name": "co.uk", "n": 4, "k": 4, "by_data_plane": True},
           "dataplane": {"reachable": True, "workers": 4, "uptime_ms": 86400000 * 3, "flows": 120, "resident": 3, "persisted": 6,
                         "lease_left_ms": 28000, "messages": {"accept": 1000, "refuse": 20}},
-          "journal": {"ok": True, "seq": 312}, "index": {"ok": True}, "indicator": "none", "announcements": []}
+          "journal": {"ok": True, "seq": 312}, "index": {"ok": True}, "indicator": "none", "announcements": [],
+          "incidents": [{"id": "i2", "status": "resolved", "name": "old"}, {"id": "i3", "status": "monitoring", "name": "Some mail delayed"}]}
 
 
 def status_is_one_view(w):
@@ -643,7 +644,7 @@ def status_is_one_view(w):
                  "evidence    2 of 1,400 newly rejected; evidence of harm 0.3, returns at 1e+06\n", "from .co.uk",
                  "last return 2026-01-30 10:00:00 UTC", "generation 5 back to 4 (evidence, from .co.uk: 4 of 4), by the data plane alone",
                  "data plane  4 workers, up 3 d, 120 connections, 3 rule sets in memory", "lease of the candidate: 28 s left",
-                 "messages    1,000 accept, 20 refuse", "journal     ok, 312 records", "public      all systems operational",
+                 "messages    1,000 accept, 20 refuse", "journal     ok, 312 records", "public      all systems operational\n            i3: monitoring, Some mail delayed\n",
                  "to do       nothing; to stop it: weirctl hold 7"):
         assert part in text, f"{part!r} is not in\n{text}"
     assert all(len(line) < 130 for line in lines), text
@@ -769,7 +770,7 @@ def the_control_process_agrees(w):
         control.wait("the page says it", lambda: control.page()["status"]["indicator"] == "minor")
         took = time.monotonic() - begun
         assert took < 5, f"{took:.1f} s from the announcement to the page"
-        assert "&lt;b&gt;We know." in (control.state / "status.html").read_text()
+        control.wait("the page for people, too", lambda: "&lt;b&gt;We know." in (control.state / "status.html").read_text())
         control.wait("a hook is told", lambda: (w.folder / "noted").exists() and "We know." in (w.folder / "noted").read_text())
         control.end(signal.SIGKILL)
         control = RealControl(w)
