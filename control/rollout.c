@@ -44,7 +44,7 @@ rollout_may(enum generation_state from, enum generation_state to)
     static const unsigned next[GENERATION_STATE_CNT] = {
         [GENERATION_DRAFT] = S(COMPILED) | S(HELD) | S(REJECTED),
         [GENERATION_COMPILED] = S(PREFLIGHT) | S(HELD) | S(REJECTED) | S(LIVE) /* a copy of what was live */,
-        [GENERATION_PREFLIGHT] = S(STAGED) | S(HELD) | S(REJECTED),
+        [GENERATION_PREFLIGHT] = S(STAGED) | S(HELD) | S(REJECTED) | S(LIVE) /* held before, and live there by then */,
         [GENERATION_STAGED] = S(SHADOW) | S(CANARY) | S(PROBATION) | S(LIVE) | S(HELD) | S(REJECTED) | S(QUARANTINED),
         [GENERATION_SHADOW] = S(STAGED) | S(CANARY) | S(PROBATION) | S(LIVE) | S(HELD) | S(QUARANTINED),
         [GENERATION_CANARY] = S(STAGED) | S(SHADOW) | S(PROBATION) | S(LIVE) | S(HELD) | S(ROLLED_BACK),

@@ -227,6 +227,7 @@ rollout_became_live(struct rollout *r, struct generation *g, const char *text)
         rollout_go_back(r, old, &harm, NULL);
     }
     g->is_resident = false;
+    r->hands.stop(r->hands.owner, g->number);
     if (g->state != GENERATION_LIVE)
         rollout_set(r, g, GENERATION_LIVE, ROLLOUT_BACK, NULL, "%s", text);
     if (old && old != g && old->state == GENERATION_LIVE)
