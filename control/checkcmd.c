@@ -162,8 +162,11 @@ verb_check(int argc, char **argv)
     struct outcome o = {.config = optind < argc ? argv[optind] : "/etc/weir/appliance.cfg"};
     check(&o);
     if (c.wants_json) {
-        char *text = cJSON_PrintUnformatted(outcome_json(&o));
+        cJSON *j = outcome_json(&o);
+        char *text = cJSON_PrintUnformatted(j);
         puts(text ? text : "{}");
+        cJSON_free(text);
+        cJSON_Delete(j);
     } else {
         say_outcome(&o, prints_all);
     }

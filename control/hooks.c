@@ -239,11 +239,12 @@ look_after(struct hooks *h, struct running *r)
 
 /* ---- the queue ---- */
 
+/* One: a fork takes its time, and whoever ticks has other things to do. */
 static void
 start_waiting(struct hooks *h)
 {
-    struct running *r;
-    while (h->waiting_cnt && (r = free_place(h))) {
+    struct running *r = h->waiting_cnt ? free_place(h) : NULL;
+    if (r) {
         struct call *c = &h->waiting[h->waiting_begin];
         h->waiting_begin = (h->waiting_begin + 1) % HOOKS_WAITING_MAX;
         h->waiting_cnt--;

@@ -36,7 +36,7 @@ struct hooks;
 struct hooks *hooks_new(const char *folder, uint32_t limit_ms, FILE *log);
 void hooks_free(struct hooks *h); /* kills what runs */
 
-/* Every program gets this; event is WEIR_EVENT. Those that find room start at once. */
+/* Every program gets this; event is WEIR_EVENT. The first that finds room starts at once, one more at each tick. */
 void hooks_call(struct hooks *h, const char *event, const char *json);
 
 /* Reads output, reaps, kills, starts what waits. How many run or wait. */
