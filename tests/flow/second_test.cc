@@ -654,7 +654,8 @@ TEST_F(Second, WhoAnAddressCountsAs)
     };
     for (auto &c : cases) {
         struct second_place p;
-        place(c.path, &p);
+        std::string path = c.path;
+        place(path, &p);
         EXPECT_EQ(c.suffix, std::string((const char *)p.suffix.ptr, p.suffix.len)) << c.path;
         EXPECT_EQ(c.host, std::string((const char *)p.host.ptr, p.host.len)) << c.path;
         EXPECT_GT(p.domain.len, 0u);
