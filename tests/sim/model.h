@@ -195,8 +195,9 @@ class Push {
         trips = Trips{};
     }
 
-    // What the operator said; 1: never trips. Before begin's first unit.
+    // What the operator said. Before begin().
     void declare_all(double rho) { all_factors = Factors(rho); }
+    void declare_rules() { are_rules_declared = true; }
 
     void unit_all(bool is_bad)
     {
@@ -224,6 +225,8 @@ class Push {
             get(LINK_KIND_RULE, id).n_base = all.n; // and that is all: it chose the stratum
             return;
         }
+        if (are_rules_declared)
+            return;
         Stratum &s = get(LINK_KIND_RULE, id);
         double before = s.mean;
         s.k++;
@@ -314,6 +317,7 @@ class Push {
     std::vector<Stratum> strata[LINK_KIND_CNT];
     std::vector<uint32_t> index[LINK_KIND_CNT]; // id -> place + 1
     double m = 1;
+    bool are_rules_declared = false; // never bad: their strata say nothing
     uint32_t window = 0;
     unsigned since_sum = 0;
     Trips trips{};
