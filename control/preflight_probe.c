@@ -101,7 +101,7 @@ put_rcpt(struct parts *p, const char *d, enum preflight_place place)
     if (place == PLACE_RECEIVED || is_whole)
         PUT(received_for, "bob@%s", d);
     if (place == PLACE_URL)
-        PUT(url, "They are also at http://www.sender.test/minutes?reader=bob@%s\r\n", d);
+        PUT(url, "They are also at http://www.example.museum/minutes?reader=bob@%s\r\n", d);
     if (place == PLACE_MESSAGE_ID || is_whole)
         PUT(in_reply_to, "In-Reply-To: <0815.4711@mail.%s>\r\nReferences: <0815.4711@mail.%s>\r\n", d, d);
     if (place == PLACE_TO || is_whole)

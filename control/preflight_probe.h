@@ -2,7 +2,7 @@
  *
  * For a domain D under a public suffix, each place is probed on its own, in two directions: D is the sender's, or D is
  * the recipient's. Everything else in the mail bears names under .test, which nobody has, so that whatever hits is
- * due to D alone. The last place is a whole mail from or to D, for rules that want several places at once.
+ * due to D alone; only the host of url/rcpt must be under a domain that exists (.museum), or it is no URL. The last place is a whole mail from or to D, for rules that want several places at once.
  *
  *     place        sender's D                                   recipient's D
  *     helo         HELO mail.D                                  HELO mx1.D: a forwarder of the recipient's
@@ -31,7 +31,7 @@
 extern "C" {
 #endif
 
-enum { PREFLIGHT_PROBE_VERSION = 1 };
+enum { PREFLIGHT_PROBE_VERSION = 2 };
 
 enum preflight_place {
     PLACE_HELO,
