@@ -188,6 +188,41 @@ on_stats(const char *cmd, const char *params, struct rte_tel_data *d)
     return 0;
 }
 
+static void
+add_bucket(struct rte_tel_data *d, uint64_t n)
+{
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0)
+    rte_tel_data_add_array_uint(d, n);
+#else
+    rte_tel_data_add_array_u64(d, n);
+#endif
+}
+
+static int
+on_swap(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+    (void)cmd, (void)params;
+    struct stats s;
+    struct rte_tel_data *buckets = rte_tel_data_alloc();
+    pthread_mutex_lock(&published.lock);
+    stats_sum(&s, published.workers, published.workers_cnt);
+    pthread_mutex_unlock(&published.lock);
+    rte_tel_data_start_dict(d);
+    add_u64(d, "cnt", s.pauses.cnt);
+    add_u64(d, "max_ns", s.pauses.max_ns);
+    if (!buckets)
+        return 0;
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0)
+    rte_tel_data_start_array(buckets, RTE_TEL_UINT_VAL);
+#else
+    rte_tel_data_start_array(buckets, RTE_TEL_U64_VAL);
+#endif
+    for (int i = 0; i < SWAP_PAUSE_BUCKETS; i++)
+        add_bucket(buckets, s.pauses.bucket[i]);
+    rte_tel_data_add_dict_container(d, "bucket", buckets, 0);
+    return 0;
+}
+
 void
 stats_publish(struct worker *const *workers, unsigned workers_cnt)
 {
@@ -197,6 +232,8 @@ stats_publish(struct worker *const *workers, unsigned workers_cnt)
     pthread_mutex_unlock(&published.lock);
     if (rte_telemetry_register_cmd("/weir/stats", on_stats, "Counts of all workers and their sum") != 0)
         LOG_AT(WARNING, "no telemetry: /weir/stats was not registered\n");
+    if (rte_telemetry_register_cmd("/weir/swap", on_swap, "How long cores took to take up a plan: bucket i under 128 << i ns"))
+        LOG_AT(WARNING, "no telemetry: /weir/swap was not registered\n");
 }
 
 void

@@ -1,6 +1,6 @@
 /* stats: the cores' counts, added up and shown.
  *
- * Telemetry command /weir/stats, one log line on request, one JSON object at the end. Cores write their
+ * Telemetry commands /weir/stats and /weir/swap, one log line on request, one JSON object at the end. Cores write their
  * counts with plain stores; a reading may lag and its figures need not be of one instant.
  *
  * Threads: any but the cores. stats_publish/stats_withdraw: set-up. Fails: never. */
@@ -39,7 +39,7 @@ void stats_line(const struct stats *s, char *text, size_t size);
 /* One JSON object of what is not zero, with a newline. */
 void stats_json(const struct stats *s, FILE *to);
 
-/* Registers /weir/stats for these workers, until withdrawn; they must live so long. */
+/* Registers /weir/stats and /weir/swap for these workers, until withdrawn; they must live so long. */
 void stats_publish(struct worker *const *workers, unsigned workers_cnt);
 void stats_withdraw(void);
 
