@@ -3,6 +3,7 @@
 #define WEIR_DATAPLANE_AGENT_PRIVATE_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "control/link.h"
 #include "dataplane/agent.h"
