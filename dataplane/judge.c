@@ -57,6 +57,14 @@ record_other(struct record *r, const struct pair *p)
 }
 
 static void
+record_message_id(struct record *r, struct span id)
+{
+    size_t len = id.len < sizeof(r->message_id) - 1 ? id.len : sizeof(r->message_id) - 1;
+    for (size_t i = 0; i < len; i++)
+        r->message_id[i] = id.ptr[i] ? (char)id.ptr[i] : '?';
+}
+
+static void
 write_record(struct pipeline *pl, const struct flow *f, const struct judgement *j)
 {
     const struct smtp_session *s = f->smtp;
@@ -78,6 +86,8 @@ write_record(struct pipeline *pl, const struct flow *f, const struct judgement *
     r->generation = j->generation;
     r->score_milli = j->score_milli;
     r->verdict = j->verdict;
+    r->score_verdict = j->by_score;
+    record_message_id(r, smtp_message_id(s));
     r->cause = (uint8_t)j->cause;
     r->events = j->events | f->events;
     r->octets = j->octets;

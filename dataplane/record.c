@@ -211,10 +211,14 @@ record_json(const struct record *rec)
     cJSON_AddNumberToObject(j, "n", rec->n);
     cJSON_AddStringToObject(j, "mail_from", as_utf8(next_text(rec, &at), utf8));
     add_texts(j, "rcpt", rec, rec->rcpt_cnt, &at, utf8);
+    if (rec->message_id[0])
+        cJSON_AddStringToObject(j, "message_id", as_utf8(rec->message_id, utf8));
     cJSON_AddNumberToObject(j, "octets", (double)rec->octets);
     cJSON_AddStringToObject(j, "verdict", verdict_name(rec->verdict));
     cJSON_AddNumberToObject(j, "score", rec->score_milli / 1000.0);
     add_texts(j, "rules", rec, rec->rule_cnt, &at, utf8);
+    if (rec->score_verdict != rec->verdict)
+        cJSON_AddStringToObject(j, "score_verdict", verdict_name(rec->score_verdict));
     if (rec->cause > EVENT_NONE && rec->cause < EVENT_CNT)
         cJSON_AddStringToObject(j, "cause", event_name((enum event)rec->cause));
     cJSON_AddNumberToObject(j, "generation", rec->generation);

@@ -16,8 +16,10 @@
  *                  before any was begun: 0, and between two, the number of the former
  *   mail_from      the envelope's sender
  *   rcpt           its recipients, a list
+ *   message_id     the value of its Message-ID, up to 255 octets; only when there is one
  *   octets         of the message as far as it came, header and body, dot-stuffing removed; 0: no data had begun
  *   verdict score  what was decided, and the points of the rules that hit
+ *   score_verdict  what its rules alone would have decided; only when that is something else
  *   rules          their names, a list
  *   cause          the event that decided; only when one did and not the score
  *   generation     of the rule set that judged
@@ -50,13 +52,14 @@ struct handover;
 
 struct record {
     char src[46], dst[46], client[64];
+    char message_id[256];
     uint64_t id;      /* set by record_commit */
     uint64_t time_ms; /* since 1970, UTC; set by record_commit */
     uint16_t sport, dport;
     uint32_t n;
     uint32_t generation;
     int32_t score_milli;
-    enum verdict verdict;
+    enum verdict verdict, score_verdict;
     uint8_t cause; /* enum event */
     uint8_t stage; /* enum link_stage_id; 0: judged once */
     uint8_t other_verdict, deferred_try;

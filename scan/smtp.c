@@ -1,3 +1,4 @@
+#include "scan/octet.h"
 #include "scan/smtp_private.h"
 
 #include <arpa/inet.h>
@@ -525,6 +526,22 @@ smtp_ruleset(const struct smtp_session *s)
     const struct pair *p = &s->pair;
 
     return s->has_ended ? message_ruleset(p->decides != NULL ? p->decides : p->first) : NULL;
+}
+
+struct span
+smtp_message_id(const struct smtp_session *s)
+{
+    struct span id = {0};
+
+    if (s->has_ended && s->pair.first != NULL)
+        id = message_id(s->pair.first);
+    while (id.len > 0 && octet_is_space(id.ptr[0])) {
+        id.ptr++;
+        id.len--;
+    }
+    while (id.len > 0 && octet_is_space(id.ptr[id.len - 1]))
+        id.len--;
+    return id;
 }
 
 const struct pair *

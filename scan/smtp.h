@@ -114,6 +114,10 @@ const struct judgement *smtp_judgement(const struct smtp_session *s);
 /* Rule set of that judgement (for rule names); NULL if none. */
 const struct ruleset *smtp_ruleset(const struct smtp_session *s);
 
+/* The value of its Message-ID as it came, less blanks around it; empty: it has none, or was not judged whole. Same
+ * lifetime. */
+struct span smtp_message_id(const struct smtp_session *s);
+
 /* Both judgements, when it was judged twice; else NULL. Same lifetime, or until smtp_forget_pair: the judgement has
  * been written down, and its second message is given back now and not with the next command (which may not come for
  * minutes). The rule set of the judgement is not to be asked for afterwards. */

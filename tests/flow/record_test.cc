@@ -32,7 +32,7 @@ fill(struct record *r, uint32_t n, const std::vector<std::string> &texts, unsign
     r->n = n;
     r->generation = 7;
     r->score_milli = 5250;
-    r->verdict = VERDICT_REFUSE;
+    r->verdict = r->score_verdict = VERDICT_REFUSE;
     r->events = EVENT_BIT(EVENT_BARE_LF) | EVENT_BIT(EVENT_NUL);
     for (const std::string &t : texts) {
         memcpy(r->text + r->text_len, t.c_str(), t.size() + 1);
@@ -191,6 +191,20 @@ TEST(Record, LosslessAcrossThreads)
         ASSERT_NE(text.find("\"n\":" + std::to_string(i) + ","), std::string::npos) << text;
     }
     record_ring_free(ring);
+}
+
+TEST(Record, MessageIdAndScoreVerdictWhenThereIsSomethingToSay)
+{
+    auto r = std::make_unique<struct record>();
+    fill(r.get(), 1, {"a@client.test"}, 0, 0);
+    std::string s = line(*r);
+    EXPECT_EQ(s.find("message_id"), std::string::npos) << s;
+    EXPECT_EQ(s.find("score_verdict"), std::string::npos) << s;
+    strcpy(r->message_id, "<\xfc\"1@x>");
+    r->score_verdict = VERDICT_TAG;
+    s = line(*r);
+    EXPECT_NE(s.find("\"message_id\":\"<\u00fc\\\"1@x>\","), std::string::npos) << s;
+    EXPECT_NE(s.find("\"score_verdict\":\"tag\","), std::string::npos) << s;
 }
 
 TEST(Record, IdsAreLettersInOrder)
