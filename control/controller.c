@@ -96,6 +96,30 @@ open_journal(struct controller *c)
     return 0;
 }
 
+/* Never the only place of anything: what is wrong with it is said, and nothing waits for it. */
+static void
+open_index(struct controller *c)
+{
+    struct index_limits limits = index_limits_default;
+    limits.days = c->settings->index_days;
+    snprintf(c->index_path, sizeof(c->index_path), "%s/index.sqlite", c->settings->state);
+    c->index = index_open(c->index_path, &limits);
+    if (c->index && index_is_new(c->index))
+        controller_log("index: made anew from %lld records of the journal",
+                       (long long)index_rebuild(c->index, c->journal_path));
+    if (!c->index || *index_error(c->index))
+        controller_log("index: %s", c->index ? index_error(c->index) : "no memory");
+}
+
+static void
+take_records(struct controller *c)
+{
+    if (c->index && c->uplink.ring.page)
+        c->has_more_records = index_take(c->index, &c->uplink.ring, c->rollout.wall_ms);
+    else
+        c->has_more_records = false;
+}
+
 static int
 open_signals(struct controller *c)
 {
@@ -107,6 +131,7 @@ open_signals(struct controller *c)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
     c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return c->signal_fd < 0 ? -1 : 0;
 }
@@ -133,6 +158,7 @@ controller_open(struct controller *c)
     }
     if (open_journal(c) || open_signals(c))
         return -1;
+    open_index(c);
     c->wants_prune = true;
     rollout_begin(&c->rollout, c->now_ms, clock_ms(CLOCK_REALTIME));
     return 0;
@@ -159,7 +185,7 @@ wait_for_something(struct controller *c)
     cnt += jobs_poll(&c->jobs, p + cnt);
     cnt += admin_poll(c->admin, p + cnt);
     int wait = rollout_is_watching(&c->rollout) ? (int)c->settings->poll_ms : IDLE_MS;
-    poll(p, cnt, wait < IDLE_MS ? wait : IDLE_MS);
+    poll(p, cnt, c->has_more_records ? 0 : wait < IDLE_MS ? wait : IDLE_MS);
 }
 
 static bool
@@ -193,6 +219,7 @@ controller_run(struct controller *c)
         admin_tick(c->admin, c->now_ms);
         rollout_tick(&c->rollout, c->now_ms, c->rollout.wall_ms);
         desk_tick(c);
+        take_records(c);
         announce_health(c->announce, c->rollout.is_known, c->link_error);
         announce_tick(c->announce);
         if (c->wants_prune)
@@ -210,6 +237,8 @@ controller_close(struct controller *c)
     uplink_fini(&c->uplink);
     evidence_free(c->evidence);
     announce_free(c->announce);
+    if (c->index)
+        index_close(c->index);
     journal_close(c->journal);
     rollout_fini(&c->rollout);
     close(c->signal_fd);

@@ -17,6 +17,7 @@
 #include "control/announce.h"
 #include "control/evidence.h"
 #include "control/generations.h"
+#include "control/index.h"
 #include "control/job.h"
 #include "control/journal.h"
 #include "control/rollout.h"
@@ -41,7 +42,7 @@ struct waiter {
 
 struct controller {
     const struct settings *settings;
-    char journal_path[300];
+    char journal_path[300], index_path[300];
     int lock_fd, signal_fd;
     uint64_t started_ms, now_ms;
     struct journal *journal;
@@ -53,6 +54,8 @@ struct controller {
     struct jobs jobs;
     unsigned queries; /* children that answer operators */
     struct announce *announce;
+    struct index *index;
+    bool has_more_records;
     struct waiter waiters[CONTROLLER_WAITERS_MAX];
     char link_error[128];
 
@@ -99,6 +102,8 @@ void desk_progress(struct controller *c, uint32_t generation, const char *text);
 void desk_tick(struct controller *c);
 
 /* desk_view.c: what they are shown */
+/* "2026-01-31T23:59:59.125Z" of ms since 1970. False: none. */
+bool desk_time(uint64_t wall_ms, char text[48]);
 void desk_role(const struct controller *c, const struct generation *g, cJSON *to);
 void desk_status(const struct controller *c, cJSON *to);
 cJSON *desk_evidence(const struct controller *c);

@@ -7,7 +7,10 @@
 
 #include "control/controller.h"
 #include "control/crash.h"
+#include "control/impact.h"
+#include "control/rulesfile.h"
 #include "control/work.h"
+#include "scan/ruleset.h"
 
 struct request {
     struct controller *c;
@@ -393,6 +396,79 @@ verb_show(const struct request *q)
     cJSON_free(text);
 }
 
+/* ---- the index: asked on this thread, because a connection to it does not outlive a fork ---- */
+
+static void
+verb_affected(const struct request *q)
+{
+    struct controller *c = q->c;
+    struct impact_question ask = {.limit = 100, .verdict = text_of(q->o, "verdict")};
+    if (!number_of(q->o, "generation", UINT32_MAX, &ask.generation) || !ask.generation ||
+        !number_of(q->o, "limit", IMPACT_MESSAGES_MAX, &ask.limit)) {
+        refuse(q, 2, "affected wants a `generation`, and a `limit` of 0..10000");
+        return;
+    }
+    if (c->uplink.ring.page)
+        ask.lost = ring_dropped(&c->uplink.ring);
+    cJSON *o = c->index ? impact_affected(c->index, &ask) : NULL;
+    if (o)
+        answer(q, o);
+    else
+        refuse(q, 1, "the index cannot be asked");
+}
+
+struct sets {
+    const struct controller *c;
+    uint32_t generation;
+    struct ruleset *rs; /* of that generation */
+};
+
+static bool
+rule_of(void *owner, uint32_t generation, const char *rule, int32_t *score_milli, char *describe, size_t describe_size)
+{
+    struct sets *s = owner;
+    char path[GENERATIONS_PATH_MAX], err[256];
+    if (generation != s->generation) {
+        void *image = NULL;
+        size_t len = 0;
+        struct rulesfile_how how = {0};
+        char *said = NULL;
+        generations_path(&s->c->store, generation, "image", path);
+        s->generation = generation;
+        ruleset_free(s->rs);
+        s->rs = NULL;
+        if (rulesfile_is_image(path) && rulesfile_load_said(&how, path, &image, &len, &said) == 0)
+            s->rs = ruleset_load(image, len, generation, 1, err, sizeof(err));
+        free(image);
+        free(said);
+    }
+    for (uint32_t i = 0; s->rs && i < ruleset_rule_cnt(s->rs); i++) {
+        if (strcmp(ruleset_rule_name(s->rs, i), rule))
+            continue;
+        *score_milli = ruleset_rule_score_milli(s->rs, i);
+        snprintf(describe, describe_size, "%s", ruleset_rule_describe(s->rs, i));
+        return true;
+    }
+    return false;
+}
+
+static void
+verb_trace(const struct request *q)
+{
+    const char *id = text_of(q->o, "id");
+    if (!id) {
+        refuse(q, 2, "`id` wants a text");
+        return;
+    }
+    struct sets sets = {.c = q->c};
+    cJSON *o = q->c->index ? impact_trace(q->c->index, id, rule_of, &sets) : NULL;
+    ruleset_free(sets.rs);
+    if (o)
+        answer(q, o);
+    else
+        refuse(q, 1, "the index cannot be asked");
+}
+
 static void
 verb_report(const struct request *q)
 {
@@ -498,6 +574,8 @@ desk_request(void *owner, uint64_t peer, const struct admin_who *who, const char
                  {"gen-list", verb_list, false},
                  {"gen-show", verb_show, false},
                  {"report", verb_report, false},
+                 {"affected", verb_affected, false},
+                 {"trace", verb_trace, false},
                  {"journal-tail", verb_journal, false},
                  {"journal-verify", verb_journal, false},
                  {"announce-list", verb_announce_list, false},

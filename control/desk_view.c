@@ -8,17 +8,25 @@
 #include "control/controller.h"
 #include "scan/verdict.h"
 
-static void
-add_time(cJSON *to, const char *key, uint64_t wall_ms)
+bool
+desk_time(uint64_t wall_ms, char text[48])
 {
     time_t s = (time_t)(wall_ms / 1000);
     struct tm tm;
-    char day[32], text[48];
-    if (!wall_ms || !gmtime_r(&s, &tm))
-        return;
-    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text, sizeof(text), "%s.%03uZ", day, (unsigned)(wall_ms % 1000));
-    cJSON_AddStringToObject(to, key, text);
+    char day[24];
+    text[0] = '\0';
+    if (!wall_ms || !gmtime_r(&s, &tm) || !strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm))
+        return false;
+    snprintf(text, 48, "%s.%03uZ", day, (unsigned)(wall_ms % 1000));
+    return true;
+}
+
+static void
+add_time(cJSON *to, const char *key, uint64_t wall_ms)
+{
+    char text[48];
+    if (desk_time(wall_ms, text))
+        cJSON_AddStringToObject(to, key, text);
 }
 
 static void
@@ -150,6 +158,8 @@ add_needs(const struct controller *c, const struct generation *g, cJSON *to)
     add_need(list, "time", n.have_ms, n.need_ms);
     add_need(list, "messages", n.have_units, n.need_units);
     add_need(list, "strata", n.have_strata, n.need_strata);
+    if (n.is_suspect)
+        add_need(list, "innocence", 0, 1);
     cJSON_AddStringToObject(to, "next", generation_state_name(n.next));
     uint64_t left = n.need_ms > n.have_ms ? n.need_ms - n.have_ms : 0;
     /* At the pace of the stage so far. */
@@ -239,6 +249,12 @@ desk_status(const struct controller *c, cJSON *to)
     cJSON_AddStringToObject(journal, "hash", journal_hash(c->journal));
     if (c->journal_error)
         cJSON_AddStringToObject(journal, "error", strerror(-c->journal_error));
+    cJSON *index = cJSON_AddObjectToObject(to, "index");
+    const char *trouble = c->index ? index_error(c->index) : "no memory";
+    cJSON_AddBoolToObject(index, "ok", !*trouble);
+    if (c->index)
+        add_number(index, "records", index_counts(c->index)->taken);
+    add_text(index, "error", trouble);
     cJSON_AddStringToObject(to, "indicator", announce_impact_name(announce_indicator(c->announce)));
     announce_list(c->announce, to);
     add_number(to, "pid", (uint64_t)getpid());

@@ -13,6 +13,23 @@ enum { LOAD_WAIT_MS = 5000, COPY_MS = 600000 };
 
 /* ---- journal ---- */
 
+/* The record as the journal has it, to the index. Taken. */
+static void
+index_record(struct controller *c, cJSON *record, const char *event, uint32_t generation)
+{
+    char time[48];
+    if (!record)
+        return;
+    desk_time(c->rollout.wall_ms, time);
+    cJSON_AddNumberToObject(record, "seq", (double)journal_seq(c->journal));
+    cJSON_AddStringToObject(record, "time", time);
+    cJSON_AddStringToObject(record, "event", event);
+    if (generation)
+        cJSON_AddNumberToObject(record, "generation", generation);
+    index_event(c->index, record);
+    cJSON_Delete(record);
+}
+
 int
 controller_journal(void *owner, const char *event, uint32_t generation, cJSON *fields)
 {
@@ -21,7 +38,11 @@ controller_journal(void *owner, const char *event, uint32_t generation, cJSON *f
     char name[32];
     snprintf(name, sizeof(name), "%s", !strcmp(event, "state") && cJSON_IsString(state) ? state->valuestring : event);
     crash_here("before-record", name);
+    cJSON *copy = c->index ? fields ? cJSON_Duplicate(fields, true) : cJSON_CreateObject() : NULL;
     int ret = journal_append(c->journal, event, generation, fields);
+    index_record(c, ret == 0 ? copy : NULL, event, generation);
+    if (ret < 0)
+        cJSON_Delete(copy);
     if (ret < 0 && ret != c->journal_error)
         controller_log("journal: %s: what goes up waits, what goes back does not", strerror(-ret));
     else if (ret == 0 && c->journal_error)

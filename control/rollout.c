@@ -411,6 +411,7 @@ rollout_needs(const struct rollout *r, const struct generation *g, struct rollou
     bool is_read = r->units_of == g->number;
     n->have_units = is_read && r->units > g->units_before ? r->units - g->units_before : 0;
     n->have_strata = is_read ? r->strata : 0;
+    n->is_suspect = is_read && r->is_suspect;
 }
 
 /* Why it may not go on yet; NULL: it may. */
@@ -421,7 +422,9 @@ gate(const struct rollout_needs *n)
         return "time";
     if (n->have_units < n->need_units)
         return "messages";
-    return n->have_strata < n->need_strata ? "strata with evidence" : NULL;
+    if (n->have_strata < n->need_strata)
+        return "strata with evidence";
+    return n->is_suspect ? "innocence" : NULL;
 }
 
 static void

@@ -20,6 +20,10 @@
  * After a crash the journal is replayed (rollout_replay), and with each STATUS the data plane's truth wins
  * (rollout_state). A stage that the data plane has not entered is entered again, its clock begins anew.
  *
+ * A stage is left for the next one when it had its time, its units and its strata, and when none of the three
+ * families is more than a quarter of the way to a trip (ROLLOUT_SUSPECT): who is on the way to be found out is not let nearer
+ * to the mail. By chance a good set gets there once in alpha^(-1/4) times, and it goes on when it has recovered.
+ *
  * One candidate at a time. The first rule set of all has nothing to be compared with and goes from STAGED to LIVE. Only a
  * return to a byte-identical earlier generation is ungated: RETURN to previous, or a copy of an older one, which
  * is a generation of its own (copy_of). A content digest that went back is quarantined: a push of it is REJECTED until
@@ -76,6 +80,7 @@ enum {
     ROLLOUT_TEXT_MAX = 256,
     ROLLOUT_EXPECT_MAX = 8,
     ROLLOUT_GUARD_UNITS = 100, /* reject_permille is looked at from so many units on */
+    ROLLOUT_SUSPECT = 4,    /* the part of the logarithm that is suspicion */
     ROLLOUT_CRASHES_MAX = 2    /* the data plane ended so often with it as candidate: ROLLED_BACK */
 };
 
@@ -186,6 +191,7 @@ struct rollout {
     uint64_t units;         /* of ALL at the last reading */
     uint32_t units_of;      /* of which generation */
     uint32_t strata;
+    bool is_suspect; /* evidence is more than a quarter of the way (in logarithms) to a trip: no way up meanwhile */
     uint32_t forgotten_cnt;
 };
 
@@ -255,6 +261,7 @@ bool rollout_is_watching(const struct rollout *r);
 bool rollout_is_settled(const struct generation *g);
 /* What a stage still wants before the next. need 0: nothing of that. */
 struct rollout_needs {
+    bool is_suspect;
     uint64_t have_ms, need_ms, have_units, need_units;
     uint32_t have_strata, need_strata;
     enum generation_state next;

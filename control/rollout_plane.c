@@ -180,6 +180,12 @@ harm_from_reading(const struct evidence_reading *e, struct rollout_harm *harm, c
     }
 }
 
+static bool
+is_suspect(double log_e, double limit)
+{
+    return limit > 0 && log_e > limit / ROLLOUT_SUSPECT;
+}
+
 void
 rollout_read(struct rollout *r, const struct rollout_reading *reading)
 {
@@ -192,6 +198,8 @@ rollout_read(struct rollout *r, const struct rollout_reading *reading)
     r->units_of = g->number;
     r->units = e->n;
     r->strata = reading->strata;
+    r->is_suspect = is_suspect(e->log_m, e->limit_m) || is_suspect(e->log_mirror, e->limit_mirror) ||
+                    is_suspect(e->log_error, e->limit_error);
     enum generation_state at = rollout_effective(g);
     bool may_go = at >= GENERATION_STAGED && at <= GENERATION_LIVE && g->pending != LINK_DROP &&
                   g->pending != LINK_RETURN;

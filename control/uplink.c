@@ -1,12 +1,10 @@
 #include "control/uplink.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,10 +19,8 @@ unmap(struct uplink *u)
 {
     if (u->page)
         munmap((void *)(uintptr_t)u->page, u->page_len);
-    if (u->ring)
-        munmap(u->ring, u->ring_len);
+    ring_unmap(&u->ring);
     u->page = NULL;
-    u->ring = NULL;
 }
 
 static void
@@ -128,32 +124,23 @@ struct packet {
     } body;
 };
 
-static void *
-map_page(int fd, uint64_t len, size_t least, int prot)
-{
-    struct stat st;
-    if (fd < 0 || len < least || len > UINT64_C(1) << 32 || fstat(fd, &st) || (uint64_t)st.st_size < len)
-        return NULL;
-    /* What shrinks later would kill who reads it: only a memfd that cannot shrink is mapped. */
-    int seals = fcntl(fd, F_GET_SEALS);
-    if (seals < 0 || !(seals & F_SEAL_SHRINK))
-        return NULL;
-    void *p = mmap(NULL, (size_t)len, prot, MAP_SHARED, fd, 0);
-    return p == MAP_FAILED ? NULL : p;
-}
-
 static void
 take_pages(struct uplink *u, const struct link_pages *pages, const int fds[2])
 {
+    char err[128] = "";
     unmap(u);
-    u->page_len = (size_t)pages->evidence_len;
-    u->ring_len = (size_t)pages->ring_len;
-    u->page = map_page(fds[0], pages->evidence_len, sizeof(struct link_evidence_page), PROT_READ);
-    u->ring = map_page(fds[1], pages->ring_len, sizeof(struct link_ring), PROT_READ | PROT_WRITE);
-    if (u->page && (u->page->magic != LINK_MAGIC || u->page->version != LINK_VERSION)) {
-        munmap((void *)(uintptr_t)u->page, u->page_len);
-        u->page = NULL;
+    if (!ring_map(&u->ring, fds[1], pages->ring_len, err, sizeof(err)))
+        fprintf(stderr, "weir-control: link: %s: no records of messages\n", err);
+    struct link_evidence_page *page =
+        ring_page("evidence page", fds[0], pages->evidence_len, sizeof(*page), false, err, sizeof(err));
+    if (page && (pages->evidence_len < sizeof(*page) || page->magic != LINK_MAGIC || page->version != LINK_VERSION)) {
+        munmap(page, (size_t)pages->evidence_len);
+        page = NULL;
     }
+    if (!page)
+        fprintf(stderr, "weir-control: link: no evidence page that can be read: %s\n", err);
+    u->page = page;
+    u->page_len = (size_t)pages->evidence_len;
 }
 
 static void

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "control/link.h"
+#include "control/ring.h"
 #include "control/rollout.h"
 
 #ifdef __cplusplus
@@ -59,8 +60,8 @@ struct uplink {
     const uint64_t *ask_seq; /* the machine's */
     /* Mapped: NULL when the data plane gave none. */
     const struct link_evidence_page *page;
-    struct link_ring *ring;
-    size_t page_len, ring_len;
+    size_t page_len;
+    struct ring ring; /* ring.page NULL: none */
 };
 
 /* path, ask_seq: borrowed. */

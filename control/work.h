@@ -26,7 +26,7 @@ struct work {
     uint32_t generation, live; /* live: whose image is compared with, 0: none */
     const char *path;          /* compile: to be copied first; NULL: it was already */
     const char *journal;       /* its file */
-    const char *text;          /* trace: what is sought. gen-show, prove: an object to be completed */
+    const char *text;          /* gen-show, prove: an object to be completed */
     uint32_t limit;
 };
 

@@ -31,6 +31,7 @@ ALL_FORCED = ["preflight", "shadow", "probation"]
 class Control:
     def __init__(self, rollout=None, control=None, plane=True):
         self.folder = tempfile.mkdtemp(prefix="weir-control-")
+        os.chmod(self.folder, 0o755)
         self.config = os.path.join(self.folder, "appliance.cfg")
         lines = lambda more: "\n".join(f"{k} = {v}" for k, v in more.items())
         with open(self.config, "w", encoding="ascii") as file:

@@ -94,6 +94,7 @@ class Plane:
                 os.unlink(self.path)
             self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self.listener.bind(self.path)
+            os.chmod(self.path, 0o666)
             self.listener.listen(8)
             self.peers, self.ends, self.begun = [], False, time.monotonic()
         self.thread = threading.Thread(target=self.serve, daemon=True)

@@ -112,6 +112,28 @@ TEST(Rollout, AStageWantsTimeAndMessagesAndStrata)
     EXPECT_EQ("PROBATION", w.m.state(n));
 }
 
+TEST(Rollout, WhoIsOnTheWayToBeFoundOutIsNotLetNearerToTheMail)
+{
+    for (int family = 0; family < 3; family++) {
+        World w;
+        w.first();
+        uint32_t n = w.push_to("SHADOW");
+        rollout_reading reading = {};
+        reading.generation = n;
+        reading.strata = 9;
+        reading.e.n = w.m.find(n)->units_before + 1000;
+        reading.e.limit_m = reading.e.limit_mirror = reading.e.limit_error = 16;
+        (family == 0 ? reading.e.log_m : family == 1 ? reading.e.log_mirror : reading.e.log_error) = 4.1;
+        rollout_read(&w.m.r, &reading);
+        w.m.pass(2000);
+        EXPECT_EQ("SHADOW", w.m.state(n));
+        reading.e.log_m = reading.e.log_mirror = reading.e.log_error = 3.9;
+        rollout_read(&w.m.r, &reading);
+        w.m.pass(100);
+        EXPECT_EQ("CANARY", w.m.state(n));
+    }
+}
+
 TEST(Rollout, AStageThatDoesNotGetItsCountsIsHeld)
 {
     World w;
