@@ -139,8 +139,8 @@ def main():
     for point in points:
         wrong = one(point)
         failed += bool(wrong)
-        print(f"FAIL {point}: {'; '.join(wrong)}" if wrong else f"ok {point}", flush=True)
-    print(f"{len(points) - failed} of {len(points)} places, {time.monotonic() - begun:.0f} s")
+        print(f"FAIL killed/{point}: {'; '.join(wrong)}" if wrong else f"ok killed/{point}", flush=True)
+    print(f"   {len(points) - failed} of {len(points)} places, {time.monotonic() - begun:.0f} s")
     return 1 if failed or not points else 0
 
 
