@@ -41,7 +41,9 @@ class Drill:
 
     def whole(self, outcome):
         """What is true of all of them."""
-        return self.check("no mail lost, doubled, or let through that is spam", outcome.line(), outcome.is_whole())
+        wrong = [f"{i}: {outcome.tries[i]}" for i in outcome.lost + outcome.twice + outcome.spam_through][:3]
+        return self.check("no mail lost, doubled, or let through that is spam",
+                          " ".join([outcome.line(), *wrong]), outcome.is_whole())
 
     def alive(self, rig):
         self.check("the data plane is the one that was started", "it runs" if rig.is_alive() else "it ended",

@@ -34,7 +34,7 @@ HURRY = {
     "shadow": "2 s", "canary": "2 s", "probation": "2 s",
     "shadow_messages": 100, "canary_messages": 50, "probation_messages": 100, "strata": 3, "strata_units": 5,
     "stage_max": "60 s", "shadow_share": "100 %", "canary_share": "50 %", "reverse_share": "20 %",
-    "reverse_window": "60 s", "lease": "8 s", "budget": "90 %", "defer_tries": 2, "units_proven": 5,
+    "reverse_window": "60 s", "lease": "8 s", "budget": "90 %", "defer_tries": 2, "units_proven": 20,
 }
 
 # What the rules in force refuse of drill_traffic's mail; and the rule sets that drills push. A rule set of that
@@ -62,7 +62,7 @@ class Shell:
 
     def run(self, command, seconds=120):
         """-> (exit status, what it printed)."""
-        self.process.stdin.write(f"{{ {command}\n}} 2>&1 </dev/null; echo; echo \"@@ $?\"\n".encode())
+        self.process.stdin.write(f"{{ {command}\n}} 2>&1 </dev/null; RIG_SAID=$?; echo; echo \"@@ $RIG_SAID\"\n".encode())
         self.process.stdin.flush()
         end = time.monotonic() + seconds
         while not (found := re.search(rb"\n@@ (\d+)\n", self.buffer)):
@@ -116,9 +116,9 @@ class Rig:
         self.work = sh.must("echo $WORK")
         self.config, self.link_path = f"{self.work}/appliance.cfg", f"{self.work}/link.sock"
         self.control_path, self.state_path = f"{self.work}/control.sock", f"{self.work}/control"
-        self.weirctl = sh.must("echo $WEIRCTL")
+        self.weirctl, self.control = sh.must("echo $WEIRCTL"), sh.must("echo $CONTROL")
         # [rules] comes last of weir_config's lines, so that a drill can add to it.
-        extra = " ".join(map(shlex.quote, [*lines, "[rules]", "# no state"]))
+        extra = " ".join(map(shlex.quote, [*lines, "[rules]", f"state = {self.work}/live"]))
         sh.must(f"weir_config {self.config} {extra}")
         wanted = " ".join(shlex.quote(f"{key} = {value}") for key, value in settings.items())
         sh.must(f"control_config {self.config} {wanted}")
@@ -172,7 +172,7 @@ class Rig:
 
     def ctl(self, *words, seconds=120):
         """-> (exit code, the answer)."""
-        command = [self.weirctl, words[0], "--json", "--socket", self.control_path, *words[1:]]
+        command = [self.weirctl, *words, "--json", "--socket", self.control_path]
         try:
             ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
         except subprocess.TimeoutExpired:
@@ -186,8 +186,8 @@ class Rig:
                 return ran.returncode, answer
         return ran.returncode, {"error": (ran.stdout + ran.stderr).decode(errors="replace").strip()[-300:]}
 
-    def push(self, folder, force=(), wait=False, **more):
-        words = ["push", folder]
+    def push(self, folder, *options, force=(), wait=False, **more):
+        words = ["push", folder, *options]
         if force:
             words += ["--force", ",".join(force)]
         if wait:
@@ -259,6 +259,11 @@ class Rig:
 
     def control_start(self):
         self.shell.must(f"control_start {self.config}")
+        end = time.monotonic() + 20
+        while not self.ctl("status")[1].get("dataplane", {}).get("reachable"):
+            if time.monotonic() > end:
+                raise RigError("weir-control does not reach the data plane")
+            time.sleep(0.05)
 
     def control_stop(self):
         self.shell.must("control_stop")

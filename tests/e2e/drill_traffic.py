@@ -177,13 +177,11 @@ class Lane:
         client = mail.Client(self.args, self.rng)
         try:
             await client.open()
-            for _ in range(self.rng.randint(1, 10)):
+            for left in range(self.rng.randint(0, 9), -1, -1):
                 code, text = await self.offer(client)
                 self.end(code, text)
-                if code // 100 != 2:
-                    break  # it may have been Weir's: then the connection is at its end
-                following = self.queue.take()
-                if not following:
+                # A refusal may have been Weir's: then the connection is at its end.
+                if code // 100 != 2 or not left or not (following := self.queue.take()):
                     break
                 self.message = following
             await client.close()

@@ -70,6 +70,37 @@ def wave_that_both_see(d):
         d.whole(outcome)
 
 
+@drill("new-wave", full={"rate": 80})
+def wave_that_the_new_one_sees(d):
+    """a new rule is right about a wave of spam that the old ones let through, and says so: it must not be taken back"""
+    with Rig("new-wave", settings={"reject": "60 %"}) as rig:
+        kinds = {"wave": {"share": 0.3, "from": "", "rcpt": ""}}
+        traffic = rig.traffic(rate=d.counts["rate"], kinds=kinds)
+        time.sleep(1)
+        folder = rig.rules("new-wave", by_kind("wave", "NEW_WAVE"))
+        generation = rig.newest() + 1
+        rig.push(folder, force=("preflight",))
+        state = rig.wait_state(generation, "QUARANTINED", "LIVE", seconds=40)
+        d.check("not said: taken back in shadow", f"{' '.join(rig.states(generation))}", state == "QUARANTINED")
+        rig.ctl("release", str(generation))
+        generation += 1
+        # 30 % of the mail, and of that of every suffix and domain.
+        declared = ["all=45%", "rule:NEW_WAVE=60%"]
+        code, answer = rig.push(folder, "--expect", "all=45%", "--expect", "rule:NEW_WAVE=60%", force=("preflight",))
+        d.check(f"said ({' '.join(declared)}): it is taken", f"exit {code} {answer.get('error', '')}", code == 0)
+        climbs(d, rig, generation)
+        time.sleep(1)
+        outcome = traffic.end()
+        wave = set(outcome.of(outcome.good, kind="wave"))
+        others = set(outcome.good) - wave
+        d.check("the wave is refused at last", f"{len(set(outcome.refused) & wave)} of {len(wave)}",
+                set(outcome.refused) & wave)
+        d.check("nobody else is harmed", f"{len(set(outcome.refused) & others)} refused, "
+                f"{len(set(outcome.deferred) & others)} deferred",
+                not set(outcome.refused) & others and not set(outcome.deferred) & others)
+        d.whole(outcome)
+
+
 @drill("bulk-sender", full={"rate": 80})
 def one_bulk_sender(d):
     """a good new rule hits one bulk sender, a fifth of the mail: one sender is one unit, it must not be taken back"""
@@ -148,7 +179,7 @@ def time_bomb(d):
         traffic = rig.traffic(rate=d.counts["rate"], connections=connections)
         generation = rig.newest() + 1
         code, answer = rig.push(rig.rules("bomb", rule), wait=True)
-        said = str(answer) + rig.why(generation) + str(rig.ctl("report", str(generation)))
+        said = str(answer) + rig.why(generation) + str(rig.ctl("gen", "report", str(generation)))
         d.check("pre-flight refuses it, for its dates", f"exit {code} {rig.state(generation)}",
                 code == REFUSED and "clock" in said)
         generation += 1

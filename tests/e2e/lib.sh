@@ -234,6 +234,7 @@ control_stop() { end_pid "$CONTROL_PID"; }
 control_kill() {
     kill -9 "$CONTROL_PID"
     wait "$CONTROL_PID" 2>/dev/null
+    return 0
 }
 
 # ---- Postfix: a real one, with folders of its own. Delivers each message to a file of a Maildir.
