@@ -89,6 +89,10 @@ open_journal(struct controller *c)
         controller_log("%s", err);
         return -1;
     }
+    /* A journal that broke may have lost a number: what lies in its folder is not what is pushed next. */
+    uint32_t newest = generations_newest(&c->store);
+    if (newest >= c->rollout.next_number && newest < UINT32_MAX)
+        c->rollout.next_number = newest + 1;
     controller_log("journal: %lld records, %u generations, live %u, next %u", (long long)cnt, c->rollout.list_cnt,
                    c->rollout.live, c->rollout.next_number);
     announce_set_journal(c->announce, controller_journal, c);

@@ -329,6 +329,21 @@ number_of(const char *name)
     return *name >= '1' && *name <= '9' && !*end && n < UINT32_MAX ? (uint32_t)n : 0;
 }
 
+uint32_t
+generations_newest(const struct generations *s)
+{
+    uint32_t newest = 0;
+    DIR *d = opendir(s->folder);
+    if (!d)
+        return 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        uint32_t n = number_of(e->d_name);
+        newest = n > newest ? n : newest;
+    }
+    closedir(d);
+    return newest;
+}
+
 int
 generations_prune(const struct generations *s, uint32_t kept, bool (*keeps)(void *owner, uint32_t number), void *owner)
 {

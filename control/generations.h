@@ -52,6 +52,9 @@ int generations_write(const struct generations *s, uint32_t number, const char *
 /* to gets from's image (a link, no copy). 0 or negative errno. */
 int generations_copy(const struct generations *s, uint32_t from, uint32_t to);
 
+/* The highest number that has a folder; 0: none. A journal that lost records may know of fewer. */
+uint32_t generations_newest(const struct generations *s);
+
 /* Removes generations that keeps() does not want, but for the newest `kept`; at most GENERATIONS_PRUNE_MAX a call.
  * Returns how many were removed, or negative errno. */
 enum { GENERATIONS_PRUNE_MAX = 16 };

@@ -126,9 +126,12 @@ check_candidate(struct rollout *r, const struct link_state *s, bool is_restarted
         note_reconciled(r, role->generation, "a candidate that is not ours, or not any more: dropped");
         rollout_ask(r, other ? other : &known, &drop);
     }
-    if (g && is_role(&s->live, g) && g->number != r->live)
+    if (g && is_role(&s->live, g) && g->number != r->live) {
+        /* A journal that broke in its middle may know it from before it was even proved. */
+        if (!rollout_may(g->state, GENERATION_LIVE))
+            rollout_hold_for(r, g, NULL, "the journal does not tell how it went live");
         rollout_became_live(r, g, "the data plane has it live");
-    else if (g && g->copy_of && g->state == GENERATION_COMPILED)
+    } else if (g && g->copy_of && g->state == GENERATION_COMPILED)
         rollout_set(r, g, GENERATION_REJECTED, ROLLOUT_BACK, NULL, "the data plane did not get it: try again");
     else if (g && (g->is_resident || is_on_its_way(g->state) || g->state == GENERATION_LIVE))
         candidate_gone(r, g, s, is_restarted);
