@@ -118,8 +118,8 @@ open_index(struct controller *c)
 static void
 take_records(struct controller *c)
 {
-    if (c->index && c->uplink.ring.page)
-        c->has_more_records = index_take(c->index, &c->uplink.ring, c->rollout.wall_ms);
+    if (c->index && c->uplink.pages.ring.page)
+        c->has_more_records = index_take(c->index, &c->uplink.pages.ring, c->rollout.wall_ms);
     else
         c->has_more_records = false;
 }
@@ -149,10 +149,9 @@ controller_open(struct controller *c)
     setenv("WEIR_CACHE", cache, 0); /* of compiled patterns; the user may have no home */
     struct rollout_hands hands;
     c->now_ms = c->started_ms = clock_ms(CLOCK_MONOTONIC);
-    controller_hands(c, &hands);
     struct announce_settings as = {.folder = s->state, .hooks = s->hooks, .clean_ms = s->clean_ms, .name = "Mail service"};
     c->announce = announce_new(&as);
-    if (!c->announce || rollout_init(&c->rollout, s, &hands)) {
+    if (controller_hands(c, &hands) || !c->announce || rollout_init(&c->rollout, s, &hands)) {
         controller_log("no memory");
         return -1;
     }
@@ -184,8 +183,7 @@ wait_for_something(struct controller *c)
     struct pollfd p[2 + JOBS_MAX + ADMIN_PEERS_MAX + 1];
     unsigned cnt = 0;
     p[cnt++] = (struct pollfd){.fd = c->signal_fd, .events = POLLIN};
-    if (c->uplink.fd >= 0)
-        p[cnt++] = (struct pollfd){.fd = c->uplink.fd, .events = POLLIN};
+    p[cnt++] = uplink_poll(&c->uplink);
     cnt += jobs_poll(&c->jobs, p + cnt);
     cnt += admin_poll(c->admin, p + cnt);
     int wait = rollout_is_watching(&c->rollout) ? (int)c->settings->poll_ms : IDLE_MS;

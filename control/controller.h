@@ -82,8 +82,8 @@ void controller_close(struct controller *c);
 /* One line on stderr. */
 void controller_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* hands.c: what the machine has done for it */
-void controller_hands(struct controller *c, struct rollout_hands *h);
+/* hands.c: what the machine has done for it. -1: no memory */
+int controller_hands(struct controller *c, struct rollout_hands *h);
 int controller_journal(void *owner, const char *event, uint32_t generation, cJSON *fields);
 
 /* watch.c */

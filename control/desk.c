@@ -408,8 +408,8 @@ verb_affected(const struct request *q)
         refuse(q, 2, "affected wants a `generation`, and a `limit` of 0..10000");
         return;
     }
-    if (c->uplink.ring.page)
-        ask.lost = ring_dropped(&c->uplink.ring);
+    if (c->uplink.pages.ring.page)
+        ask.lost = ring_dropped(&c->uplink.pages.ring);
     cJSON *o = c->index ? impact_affected(c->index, &ask) : NULL;
     if (o)
         answer(q, o);

@@ -84,7 +84,7 @@ desk_role(const struct controller *c, const struct generation *g, cJSON *to)
 cJSON *
 desk_evidence(const struct controller *c)
 {
-    const struct link_evidence_page *page = c->uplink.page;
+    const struct link_evidence_page *page = c->uplink.pages.evidence;
     if (!page || !c->evidence || !rollout_is_watching(&c->rollout))
         return cJSON_CreateNull();
     const struct evidence_reading *e = &c->reading;

@@ -184,6 +184,13 @@ link_answered(void *owner, const struct rollout_ask *ask, bool ok, const struct 
     rollout_answered(&c->rollout, ask, ok, a);
 }
 
+static void
+link_said(void *owner, const char *trouble)
+{
+    (void)owner;
+    controller_log("link: %s: no evidence and no records of messages", trouble);
+}
+
 /* ---- jobs ---- */
 
 static const char *
@@ -288,7 +295,7 @@ hand_notice(void *owner, const struct rollout_notice *n)
     announce_tick(c->announce);
 }
 
-void
+int
 controller_hands(struct controller *c, struct rollout_hands *h)
 {
     *h = (struct rollout_hands){.owner = c,
@@ -299,6 +306,6 @@ controller_hands(struct controller *c, struct rollout_hands *h)
                                 .told = hand_told,
                                 .notice = hand_notice,
                                 .copy = hand_copy};
-    struct uplink_calls calls = {c, link_up, link_down, link_state, link_answered};
-    uplink_init(&c->uplink, c->settings->link_socket, &c->rollout.ask_seq, &calls);
+    struct uplink_calls calls = {c, link_up, link_down, link_state, link_answered, link_said};
+    return uplink_init(&c->uplink, c->settings->link_socket, &c->rollout.ask_seq, &calls);
 }

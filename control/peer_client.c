@@ -238,9 +238,23 @@ peer_client_work(struct peer_client *c, uint64_t now_ms)
 static uint64_t
 wait_of(enum link_type type, const void *body, size_t body_len)
 {
+    if (type == LINK_STAGE)
+        return PEER_CLIENT_WAIT_LOAD_MS;
     if (type != LINK_LOAD || body_len != sizeof(struct link_load))
         return PEER_CLIENT_WAIT_MS;
     return PEER_CLIENT_WAIT_LOAD_MS + (uint64_t)((const struct link_load *)body)->wait_ms;
+}
+
+/* Answers come in order: who waits behind a LOAD is not late before that is. */
+static uint64_t
+late_after(struct peer_client *c, uint64_t late_ms)
+{
+    for (unsigned i = 0; i < c->cnt; i++) {
+        const struct request *r = at(c, i);
+        if (r->state != REQUEST_ANSWERED && r->late_ms > late_ms)
+            late_ms = r->late_ms;
+    }
+    return late_ms;
 }
 
 uint32_t
@@ -251,13 +265,14 @@ peer_client_ask(struct peer_client *c, enum link_type type, const void *body, si
     int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
     if (fd >= 0 && copy < 0)
         return 0;
+    uint64_t late_ms = late_after(c, now_ms + wait_of(type, body, body_len));
     struct request *r = at(c, c->cnt++);
     memset(r, 0, sizeof(*r));
     c->last_number += c->last_number == UINT32_MAX ? 2 : 1; /* 0 is none */
     r->type = type;
     r->number = c->last_number;
     r->fd = copy;
-    r->late_ms = now_ms + wait_of(type, body, body_len);
+    r->late_ms = late_ms;
     r->body_len = body_len;
     if (body_len)
         memcpy(r->body, body, body_len);

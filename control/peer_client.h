@@ -25,8 +25,9 @@ extern "C" {
 enum {
     PEER_CLIENT_MAX = 16,
     PEER_CLIENT_RETRY_MS = 200,
-    PEER_CLIENT_WAIT_MS = 5000,       /* for an answer, */
-    PEER_CLIENT_WAIT_LOAD_MS = 60000  /* and to LOAD, besides its wait_ms: all workers judge the golden set */
+    PEER_CLIENT_WAIT_MS = 5000,      /* for an answer, */
+    PEER_CLIENT_WAIT_LOAD_MS = 60000 /* and to LOAD, besides its wait_ms, and STAGE: all workers judge the golden set; an
+                                      * image is written. Who asks behind such a one waits as long */
 };
 
 struct peer_client;

@@ -146,7 +146,7 @@ watched(const struct controller *c, const struct link_evidence *t)
 void
 watch_tick(struct controller *c)
 {
-    const struct link_evidence_page *page = c->uplink.page;
+    const struct link_evidence_page *page = c->uplink.pages.evidence;
     if (!page)
         return;
     uint64_t seq = __atomic_load_n(&page->trip_seq, __ATOMIC_ACQUIRE);

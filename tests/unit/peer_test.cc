@@ -421,6 +421,24 @@ TEST(PeerClient, LostConnectionAnswersAllAndComesBack)
     peer_client_free(c);
 }
 
+TEST(PeerClient, WhoWaitsBehindALoadIsNotLateBeforeIt)
+{
+    plane p;
+    struct peer_client *c = peer_client_new(p.path.c_str());
+    peer_client_work(c, 1000);
+    p.accept_one();
+    struct link_load load = {};
+    int image = memfd_create("image", 0);
+    peer_client_ask(c, LINK_LOAD, &load, sizeof(load), image, 1000);
+    close(image);
+    peer_client_ask(c, LINK_STATUS, nullptr, 0, -1, 1000);
+    peer_client_work(c, 999 + PEER_CLIENT_WAIT_LOAD_MS);
+    EXPECT_TRUE(peer_client_is_up(c)) << "the data plane answers in order";
+    peer_client_work(c, 1000 + PEER_CLIENT_WAIT_LOAD_MS);
+    EXPECT_FALSE(peer_client_is_up(c));
+    peer_client_free(c);
+}
+
 TEST(PeerClient, LateAnswersEndTheConnection)
 {
     plane p;
