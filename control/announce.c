@@ -9,7 +9,7 @@
 #include "control/announce_private.h"
 #include "control/status.h"
 
-enum { DOWN_AFTER_MS = 3000, WRITE_AGAIN_MS = 1000, BODY_MAX = ANNOUNCE_TEXT_MAX };
+enum { DOWN_AFTER_MS = 3000, WRITE_AGAIN_MS = 1000, SAME_TRIP_MS = 60000, BODY_MAX = ANNOUNCE_TEXT_MAX };
 
 static uint64_t
 system_clock(bool is_mono)
@@ -158,12 +158,15 @@ tell_operators_only(struct announce *a, const struct link_trip *t, const struct 
     call_hooks(a, "withdrawn", t->generation, subject, text, announce_where_json(w, where_cnt));
 }
 
-/* Told before: by this process, or by the one whose journal was replayed. */
+/* Told before: by this process, or by the one whose journal was replayed. Who asked for the return told its own time; the
+ * data plane's, which is what is known after a crash, is a little later. */
 static bool
 is_known(const struct announce *a, const struct link_trip *t)
 {
     for (uint32_t i = 0; i < a->incident_cnt; i++) {
-        if (a->incidents[i].generation == t->generation && a->incidents[i].trip_ms == t->time_ms)
+        uint64_t told_ms = a->incidents[i].trip_ms;
+        if (a->incidents[i].generation == t->generation && told_ms && told_ms <= t->time_ms &&
+            t->time_ms - told_ms <= SAME_TRIP_MS)
             return true;
     }
     return false;

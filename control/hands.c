@@ -281,7 +281,7 @@ hand_notice(void *owner, const struct rollout_notice *n)
                           .kind = (uint32_t)n->kind,
                           .n = (uint32_t)n->n,
                           .k = (uint32_t)n->k,
-                          .time_ms = c->rollout.wall_ms};
+                          .time_ms = n->time_ms};
     snprintf(t.name, sizeof(t.name), "%s", n->name);
     snprintf(t.text, sizeof(t.text), "%s", n->text);
     if (n->what == ROLLOUT_TRIPPED)

@@ -297,8 +297,11 @@ rollout_notice(struct rollout *r, enum rollout_notice_kind what, const struct ge
 {
     enum generation_state at = rollout_effective(g);
     struct rollout_notice n = {.what = what, .generation = g->number, .name = "", .text = g->text,
-                               .stage = at <= GENERATION_LIVE ? rollout_stage_id(at) : LINK_STAGE_NONE};
+                               .stage = at <= GENERATION_LIVE ? rollout_stage_id(at) : LINK_STAGE_NONE,
+                                .time_ms = r->wall_ms};
     if (harm) {
+        if (harm->time_ms)
+            n.time_ms = harm->time_ms;
         n.back_to = harm->back_to;
         n.reason = harm->reason;
         n.kind = harm->kind;

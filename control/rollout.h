@@ -150,6 +150,7 @@ struct rollout_notice {
     const char *name; /* of the stratum; "" */
     enum link_stage_id stage; /* it was in */
     uint32_t last_worker_us;  /* RETURNED: of the data plane's answer */
+    uint64_t time_ms;         /* TRIPPED: when, since 1970, as the data plane has it if it tells */
     uint64_t n, k;
     const char *text;
 };

@@ -53,7 +53,8 @@ struct rollout_harm {
     const char *text;
     enum link_stage_id stage;
     uint32_t last_worker_us;
-    bool is_done; /* the data plane has done it already */
+    uint64_t time_ms; /* since 1970; 0: now */
+    bool is_done;     /* the data plane has done it already */
 };
 
 /* g goes back because of it: asked first, then told, then journaled. */

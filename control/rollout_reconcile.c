@@ -64,6 +64,7 @@ trip_of(const struct link_state *s, const struct generation *g, struct rollout_h
                                   .back_to = t->back_to,
                                   .text = text,
                                   .last_worker_us = t->last_worker_us,
+                                  .time_ms = t->time_ms,
                                   .is_done = true};
     return true;
 }

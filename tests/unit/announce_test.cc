@@ -379,6 +379,12 @@ TEST_F(AnnounceTest, ARestartFindsItAsItWas)
     EXPECT_EQ(at("incidents.0.status"), "resolved");
     announce_trip(a, &t, LINK_STAGE_LIVE);
     EXPECT_EQ(at("incidents.1"), "(none)");
+    t.time_ms += 40; /* as the data plane has it, who was asked */
+    announce_trip(a, &t, LINK_STAGE_LIVE);
+    EXPECT_EQ(at("incidents.1"), "(none)") << "one trip, one incident";
+    t.time_ms += HOUR;
+    announce_trip(a, &t, LINK_STAGE_LIVE);
+    EXPECT_EQ(at("incidents.0.id"), "i2") << "another trip of the same generation";
 }
 
 TEST_F(AnnounceTest, HostileRecordsAreLeftAlone)
@@ -406,7 +412,7 @@ TEST_F(AnnounceTest, IncidentsAreBounded)
     for (uint32_t g = 1; g <= 3 * ANNOUNCE_INCIDENTS_MAX; g++) {
         link_trip t = trip(g, LINK_REASON_EVIDENCE, LINK_KIND_ALL, "");
         for (int again = 0; again < 2 * ANNOUNCE_UPDATES_MAX; again++) {
-            t.time_ms++;
+            t.time_ms += HOUR; /* another trip, not the same told again */
             announce_trip(a, &t, LINK_STAGE_LIVE);
         }
     }

@@ -51,6 +51,7 @@ struct FakePlane {
         s.trip.back_to = back_to;
         s.trip.reason = reason;
         s.trip.by_data_plane = alone;
+        s.trip.time_ms = 77;
     }
 
     void
@@ -173,6 +174,7 @@ struct Machine {
     FakeDisk *disk;
     struct rollout r = {};
     uint64_t now = 1000;
+    uint64_t trip_ms = 0; // as the last notice told it
     std::vector<std::string> doings; // "journal SHADOW", "ask SHADOW", "notice TRIPPED", ...
     std::deque<rollout_ask> flight;
     std::vector<std::pair<rollout_job, uint32_t>> jobs;
@@ -270,6 +272,8 @@ struct Machine {
     {
         static const char *const names[] = {"TRIPPED", "LOCALISED", "RETURNED", "IS_LIVE", "IS_HELD"};
         of(owner).doings.push_back(std::string("notice ") + names[n->what]);
+        if (n->what == ROLLOUT_TRIPPED)
+            of(owner).trip_ms = n->time_ms;
     }
 
     static int

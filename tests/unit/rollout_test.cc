@@ -444,6 +444,7 @@ TEST(RolloutPlane, ReturnedAlone)
         EXPECT_EQ("LIVE", w.m.state(old));
         EXPECT_TRUE(w.did("notice TRIPPED"));
         EXPECT_TRUE(w.did("notice RETURNED"));
+        EXPECT_EQ(77u, w.m.trip_ms) << "its own time: told again after a crash it is the same incident";
     }
     World w;
     uint32_t old = w.first(), n = w.push_to("LIVE");
