@@ -88,6 +88,8 @@ int controller_journal(void *owner, const char *event, uint32_t generation, cJSO
 
 /* watch.c */
 void watch_tick(struct controller *c);
+/* The page as it stands, also when its pair is watched no more: for those who want to see what there was. */
+void watch_read(struct controller *c);
 /* What is known about g's strata beforehand; made anew when it is another's. Never NULL. */
 struct evidence *watch_evidence(struct controller *c, const struct generation *g);
 /* Keeps the strata of the pair that was watched for g. */
@@ -106,7 +108,8 @@ void desk_tick(struct controller *c);
 bool desk_time(uint64_t wall_ms, char text[48]);
 void desk_role(const struct controller *c, const struct generation *g, cJSON *to);
 void desk_status(const struct controller *c, cJSON *to);
-cJSON *desk_evidence(const struct controller *c);
+/* Of the last pair that was watched, if `generation` is one of it; 0: of any. Else null. */
+cJSON *desk_evidence(const struct controller *c, uint32_t generation);
 cJSON *desk_trip(const struct link_trip *t);
 
 #ifdef __cplusplus

@@ -359,7 +359,6 @@ ask_child(const struct request *q, job_work_fn *work, struct work *w)
     struct controller *c = q->c;
     w->settings = c->settings;
     w->store = &c->store;
-    w->live = c->rollout.live;
     w->journal = c->journal_path;
     struct job_how how = {.name = q->verb, .work = work, .arg = w, .tag = q->peer, .limit_ms = 300000,
                           .done = query_done, .line = query_line, .owner = c};
@@ -385,9 +384,9 @@ verb_show(const struct request *q)
     }
     if (g->until != GENERATION_LIVE)
         cJSON_AddStringToObject(o, "stage", generation_state_name(g->until));
-    bool is_watched = q->c->evidence_of == g->number;
     const struct link_trip *trip = &q->c->rollout.plane.trip;
-    cJSON_AddItemToObject(o, "evidence", is_watched ? desk_evidence(q->c) : cJSON_CreateNull());
+    bool is_judged = q->c->evidence_of == g->number; /* not the set that it was compared with */
+    cJSON_AddItemToObject(o, "evidence", is_judged ? desk_evidence(q->c, g->number) : cJSON_CreateNull());
     cJSON_AddItemToObject(o, "trip", trip->generation == g->number ? desk_trip(trip) : cJSON_CreateNull());
     char *text = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
@@ -478,6 +477,24 @@ verb_report(const struct request *q)
         ask_child(q, work_report, &w);
 }
 
+/* What a return is proved against: what was live before it, as its pre-flight was; of the first of all what came after it.
+ * What both do is as it was: a rule set that refuses a suffix on purpose is none the worse for it. */
+static uint32_t
+compared_with(const struct rollout *r, uint32_t number)
+{
+    uint32_t before = 0, after = 0;
+    for (uint32_t i = 0; i < r->list_cnt; i++) {
+        const struct generation *g = &r->list[i];
+        if (!g->was_live || g->copy_of)
+            continue;
+        if (g->number < number && g->state != GENERATION_QUARANTINED)
+            before = g->number;
+        else if (g->number > number && !after)
+            after = g->number;
+    }
+    return before ? before : after;
+}
+
 static void
 verb_prove(const struct request *q)
 {
@@ -491,12 +508,14 @@ verb_prove(const struct request *q)
         refuse(q, 1, n ? "there is no such generation in memory" : "nothing that is known here is live");
         return;
     }
+    watch_read(q->c);
     cJSON *o = cJSON_CreateObject();
     desk_role(q->c, g, o);
-    cJSON_AddItemToObject(o, "evidence", desk_evidence(q->c));
+    cJSON_AddItemToObject(o, "evidence", desk_evidence(q->c, n));
     char *text = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
-    struct work w = {.generation = n, .text = text};
+    uint32_t own = g->copy_of ? g->copy_of : n; /* its rules lie there, and what they declare */
+    struct work w = {.generation = own, .live = compared_with(&q->c->rollout, own), .text = text};
     ask_child(q, work_prove, &w);
     cJSON_free(text);
 }

@@ -82,15 +82,16 @@ desk_role(const struct controller *c, const struct generation *g, cJSON *to)
 }
 
 cJSON *
-desk_evidence(const struct controller *c)
+desk_evidence(const struct controller *c, uint32_t generation)
 {
     const struct link_evidence_page *page = c->uplink.pages.evidence;
-    if (!page || !c->evidence || !rollout_is_watching(&c->rollout))
+    uint32_t a = page ? page->table.generation_a : 0, b = page ? page->table.generation_b : 0;
+    if (!b || !c->evidence || c->evidence_of != b || (generation && generation != a && generation != b))
         return cJSON_CreateNull();
     const struct evidence_reading *e = &c->reading;
     cJSON *o = cJSON_CreateObject();
-    add_number(o, "a", page->table.generation_a);
-    add_number(o, "b", page->table.generation_b);
+    add_number(o, "a", a);
+    add_number(o, "b", b);
     add_number(o, "window", page->table.window);
     add_number(o, "n", e->n);
     add_number(o, "k", e->k);
@@ -240,7 +241,7 @@ desk_status(const struct controller *c, cJSON *to)
     add_role(c, r->is_known ? r->plane.previous.generation : 0, "previous", r->is_known ? &r->plane.previous : &none, to);
     if (candidate)
         add_needs(c, candidate, to);
-    cJSON_AddItemToObject(to, "evidence", desk_evidence(c));
+    cJSON_AddItemToObject(to, "evidence", rollout_is_watching(r) ? desk_evidence(c, 0) : cJSON_CreateNull());
     cJSON_AddItemToObject(to, "trip", desk_trip(&r->plane.trip));
     add_plane(c, cJSON_AddObjectToObject(to, "dataplane"));
     cJSON *journal = cJSON_AddObjectToObject(to, "journal");

@@ -18,6 +18,13 @@ ask_and_say(struct client *c, cJSON *request, void (*print)(const cJSON *answer)
 
 /* ---- gen ---- */
 
+/* "" when nobody knows: the data plane has let go of it, and it was not compiled here. */
+static const char *
+say_rules(const cJSON *g, char text[SAY_MAX])
+{
+    return say_member(g, "rules") ? say_count(say_number(g, "rules"), text) : "";
+}
+
 static void
 print_list(const cJSON *answer)
 {
@@ -28,7 +35,7 @@ print_list(const cJSON *answer)
              "since");
     cJSON_ArrayForEach(g, say_member(answer, "generations")) say_line(
         "%6.0f  %-11s  %-9s  %8s  %-16.16s  %-10s  %s", say_number(g, "generation"),
-        say_text(g, "state"), say_text(g, "role"), say_count(say_number(g, "rules"), rules),
+        say_text(g, "state"), say_text(g, "role"), say_rules(g, rules),
         say_text(g, "digest"), say_text(g, "by"), say_since(say_text(g, "since"), since));
     if (say_number(answer, "left_off") > 0)
         say_line("%.0f more: --limit N", say_number(answer, "left_off"));
@@ -88,7 +95,7 @@ print_show(const cJSON *a)
             say_since(say_text(a, "since"), since));
     if (*say_text(a, "text"))
         say_row("", "%s", say_text(a, "text"));
-    say_row("rules", "%s, %.64s", say_count(say_number(a, "rules"), rules), say_text(a, "digest"));
+    say_row("rules", "%s%s%.64s", say_rules(a, rules), say_member(a, "rules") ? ", " : "", say_text(a, "digest"));
     say_row("pushed", "by %s, from %s", say_text(a, "by"), say_text(a, "path"));
     if (*say_text(a, "comment"))
         say_row("comment", "%s", say_text(a, "comment"));
@@ -193,7 +200,14 @@ print_prove(const cJSON *answer)
             say_ms(1000 * say_number(answer, "seconds"), took));
     if (*say_text(answer, "text"))
         say_row("", "%s", say_text(answer, "text"));
+    if (say_number(answer, "compared_with") > 0)
+        say_row("", "a new reject: what it refuses and generation %.0f lets through",
+                say_number(answer, "compared_with"));
     say_checks(say_member(answer, "report"), false);
+    const cJSON *e = say_member(answer, "evidence");
+    if (cJSON_IsObject(e) && say_number(e, "a") == say_number(answer, "generation"))
+        say_row("beside it", "generation %.0f, judged by the mail that generation %.0f lets through:", say_number(e, "b"),
+                say_number(e, "a"));
     say_evidence(say_member(answer, "evidence"), 10);
 }
 

@@ -307,6 +307,10 @@ generations_copy(const struct generations *s, uint32_t from, uint32_t to)
     if (generations_make(s, to, err))
         return -EIO;
     int ret = link(source, place) ? -errno : 0;
+    generations_path(s, from, "compiled.json", source);
+    generations_path(s, to, "compiled.json", place);
+    if (ret == 0 && link(source, place) && errno != ENOENT)
+        ret = -errno;
     generations_path(s, to, "", place);
     if (ret == 0)
         ret = sync_folder(place);

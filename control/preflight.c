@@ -57,6 +57,12 @@ take_step(struct preflight *p, const struct step *step, bool is_loadable, cJSON 
         snprintf(text, sizeof(text), "not checked: the rule set does not load");
     else
         ok = step->check(p, found, text);
+    if (!ok && p->job->is_return && step->check == preflight_check_lint) {
+        char told[PREFLIGHT_TEXT_MAX + 64];
+        snprintf(told, sizeof(told), "told only, it was let in with this: %s", text);
+        snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, told);
+        ok = true;
+    }
     preflight_clean(text);
     cJSON_ReplaceItemInObject(found, "ok", cJSON_CreateBool(ok));
     cJSON_ReplaceItemInObject(found, "text", cJSON_CreateString(text));

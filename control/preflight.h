@@ -58,7 +58,8 @@ struct preflight_job {
     const char *cache;                        /* folder for live's verdicts, or NULL */
     const char *suffix_list;                  /* NULL: the system's Public Suffix List */
     struct thresholds thresholds;
-    bool suffixes_only;                       /* `prove`: golden and suffixes, nothing else */
+    bool suffixes_only;                       /* lint, load, golden and suffixes, nothing else */
+    bool is_return;                           /* of a set that was live before: what lint finds is told, and decides nothing */
     double compile_seconds;                   /* measured by the caller */
     FILE *progress;                           /* a line now and then, or NULL */
 };

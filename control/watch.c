@@ -144,6 +144,17 @@ watched(const struct controller *c, const struct link_evidence *t)
 }
 
 void
+watch_read(struct controller *c)
+{
+    const struct link_evidence_page *page = c->uplink.pages.evidence;
+    const struct generation *g =
+        page ? rollout_find(&c->rollout, __atomic_load_n(&page->table.generation_b, __ATOMIC_RELAXED)) : NULL;
+    struct evidence_reading reading;
+    if (g && evidence_read(watch_evidence(c, g), &page->table, &reading))
+        c->reading = reading;
+}
+
+void
 watch_tick(struct controller *c)
 {
     const struct link_evidence_page *page = c->uplink.pages.evidence;

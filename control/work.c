@@ -71,6 +71,26 @@ work_read_json(const char *path)
     return o;
 }
 
+/* Into the generation's folder. */
+static int
+write_json(const struct work *w, const char *what, const cJSON *o, char *err)
+{
+    char *text = cJSON_PrintUnformatted(o);
+    if (!text)
+        return snprintf(err, GENERATIONS_ERR_MAX, "no memory for %s", what), -1;
+    int ret = generations_write(w->store, w->generation, what, text, strlen(text), err);
+    cJSON_free(text);
+    return ret;
+}
+
+/* What compiling it was like; NULL: it was not compiled here, or long ago. */
+static cJSON *
+read_compiled(const struct work *w)
+{
+    char path[GENERATIONS_PATH_MAX];
+    return work_read_json(generations_path(w->store, w->generation, "compiled.json", path));
+}
+
 /* ---- compile ---- */
 
 /* What was said names the copy; the operator knows the original. */
@@ -164,11 +184,12 @@ compiled(const struct work *w, const char *source, FILE *out)
         return cJSON_Delete(o), put_line(out, outcome(false, err));
     crash_here("compile", "kept");
     double took = seconds() - begun;
+    cJSON_AddNumberToObject(o, "seconds", took);
+    if (write_json(w, "compiled.json", o, err))
+        return cJSON_Delete(o), put_line(out, outcome(false, err));
     snprintf(text, sizeof(text), "%d rules, %.1f s", cJSON_GetObjectItem(o, "rules")->valueint, took);
     cJSON_AddBoolToObject(o, "ok", true);
     cJSON_AddStringToObject(o, "text", text);
-    cJSON_AddNumberToObject(o, "seconds", took);
-    cJSON_AddNumberToObject(o, "octets", (double)len);
     return put_line(out, o);
 }
 
@@ -190,20 +211,32 @@ work_compile(const void *work, FILE *out)
 
 /* ---- pre-flight ---- */
 
+struct job_paths {
+    char candidate[GENERATIONS_PATH_MAX], live[GENERATIONS_PATH_MAX], rules[GENERATIONS_PATH_MAX],
+        live_rules[GENERATIONS_PATH_MAX], cache[GENERATIONS_PATH_MAX];
+};
+
 static void
-job_of(const struct work *w, struct preflight_job *job, char paths[4][GENERATIONS_PATH_MAX])
+job_of(const struct work *w, struct preflight_job *job, struct job_paths *at)
 {
-    generations_path(w->store, w->generation, "image", paths[0]);
-    generations_path(w->store, w->live, "image", paths[1]);
+    generations_path(w->store, w->generation, "image", at->candidate);
+    generations_path(w->store, w->live, "image", at->live);
     struct stat st;
-    bool has_live = w->live && stat(paths[1], &st) == 0;
-    bool has_rules = generations_source(w->store, w->generation, paths[2]) && !rulesfile_is_image(paths[2]);
-    bool has_live_rules = has_live && generations_source(w->store, w->live, paths[3]) && !rulesfile_is_image(paths[3]);
-    *job = (struct preflight_job){.candidate_image = paths[0],
-                                  .live_image = has_live ? paths[1] : NULL,
-                                  .rules = has_rules ? paths[2] : NULL,
-                                  .live_rules = has_live_rules ? paths[3] : NULL,
-                                  .thresholds = w->settings->thresholds};
+    bool has_live = w->live && stat(at->live, &st) == 0;
+    bool has_rules = generations_source(w->store, w->generation, at->rules) && !rulesfile_is_image(at->rules);
+    bool has_live_rules =
+        has_live && generations_source(w->store, w->live, at->live_rules) && !rulesfile_is_image(at->live_rules);
+    snprintf(at->cache, sizeof(at->cache), "%s/probes", w->settings->state);
+    cJSON *compiled = read_compiled(w);
+    const cJSON *took = cJSON_GetObjectItemCaseSensitive(compiled, "seconds");
+    *job = (struct preflight_job){.candidate_image = at->candidate,
+                                  .live_image = has_live ? at->live : NULL,
+                                  .rules = has_rules ? at->rules : NULL,
+                                  .live_rules = has_live_rules ? at->live_rules : NULL,
+                                  .cache = mkdir(at->cache, 0750) == 0 || errno == EEXIST ? at->cache : NULL,
+                                  .thresholds = w->settings->thresholds,
+                                  .compile_seconds = cJSON_IsNumber(took) ? took->valuedouble : 0};
+    cJSON_Delete(compiled);
 }
 
 /* "suffixes: 3 new rejects ...; cost: ..." of what is not ok; else how long it took. */
@@ -257,11 +290,10 @@ int
 work_preflight(const void *work, FILE *out)
 {
     const struct work *w = work;
-    char paths[4][GENERATIONS_PATH_MAX], cache[GENERATIONS_PATH_MAX + 16], text[512], err[GENERATIONS_ERR_MAX];
+    char text[512], err[GENERATIONS_ERR_MAX];
+    struct job_paths paths;
     struct preflight_job job;
-    job_of(w, &job, paths);
-    snprintf(cache, sizeof(cache), "%s/probes", w->settings->state);
-    job.cache = mkdir(cache, 0750) == 0 || errno == EEXIST ? cache : NULL;
+    job_of(w, &job, &paths);
     struct progress progress = {out};
     job.progress = progress_open(&progress);
     cJSON *report = preflight_run(&w->settings->preflight, &job);
@@ -269,9 +301,8 @@ work_preflight(const void *work, FILE *out)
         return put_line(out, outcome(false, "no memory for a report"));
     bool ok = cJSON_IsTrue(cJSON_GetObjectItem(report, "ok"));
     report_text(report, text, sizeof(text));
-    char *whole = cJSON_PrintUnformatted(report);
-    if (!whole || generations_write(w->store, w->generation, "report.json", whole, strlen(whole), err))
-        return put_line(out, outcome(false, whole ? err : "no memory for a report"));
+    if (write_json(w, "report.json", report, err))
+        return put_line(out, outcome(false, err));
     crash_here("preflight", "written");
     return put_line(out, outcome(ok, text));
 }
@@ -280,12 +311,11 @@ int
 work_prove(const void *work, FILE *out)
 {
     const struct work *w = work;
-    char paths[4][GENERATIONS_PATH_MAX];
+    struct job_paths paths;
     struct preflight_job job;
     double begun = seconds();
-    job_of(w, &job, paths);
-    job.live_image = NULL; /* what it does to probes of its own: a return is proved by itself */
-    job.suffixes_only = true;
+    job_of(w, &job, &paths);
+    job.suffixes_only = job.is_return = true;
     struct progress progress = {out};
     job.progress = progress_open(&progress);
     cJSON *report = preflight_run(&w->settings->preflight, &job);
@@ -299,6 +329,8 @@ work_prove(const void *work, FILE *out)
         cJSON_AddStringToObject(o, "error", text);
         cJSON_AddNumberToObject(o, "code", 1);
     }
+    if (job.live_image)
+        cJSON_AddNumberToObject(o, "compared_with", w->live);
     cJSON_AddItemToObject(o, "report", report);
     cJSON_AddNumberToObject(o, "seconds", seconds() - begun);
     return put_line(out, o);
@@ -372,6 +404,13 @@ work_show(const void *work, FILE *out)
     journal_replay(w->journal, take_history, &r, err, sizeof(err));
     cJSON *report = work_report_summary(w->store, w->generation);
     cJSON_AddItemToObject(o, "report", report ? report : cJSON_CreateNull());
+    cJSON *compiled = read_compiled(w);
+    cJSON *rules = cJSON_DetachItemFromObjectCaseSensitive(compiled, "rules");
+    if (cJSON_IsNumber(rules) && !cJSON_HasObjectItem(o, "rules"))
+        cJSON_AddItemToObject(o, "rules", rules);
+    else
+        cJSON_Delete(rules);
+    cJSON_Delete(compiled);
     if (stat(generations_path(w->store, w->generation, "image", path), &st) == 0)
         cJSON_AddNumberToObject(o, "image_octets", (double)st.st_size);
     return put_line(out, o);
@@ -409,13 +448,14 @@ work_journal_verify(const void *work, FILE *out)
     const struct work *w = work;
     uint64_t broken = 0;
     int is_torn = 0;
-    char err[256] = "";
-    int64_t cnt = journal_read(w->journal, NULL, NULL, &broken, &is_torn, err, sizeof(err));
+    char err[256] = "", hash[JOURNAL_HASH_LEN + 1] = "";
+    int64_t cnt = journal_verify(w->journal, NULL, NULL, &broken, &is_torn, hash, err, sizeof(err));
     cJSON *o = cJSON_CreateObject();
     bool ok = cnt >= 0 && !broken;
     cJSON_AddBoolToObject(o, "ok", ok);
     cJSON_AddNumberToObject(o, "records", (double)cnt);
     cJSON_AddBoolToObject(o, "torn", is_torn != 0);
+    cJSON_AddStringToObject(o, "hash", hash);
     if (broken)
         cJSON_AddNumberToObject(o, "broken_line", (double)broken);
     if (!ok) {

@@ -23,7 +23,7 @@ extern "C" {
 struct work {
     const struct settings *settings;
     const struct generations *store;
-    uint32_t generation, live; /* live: whose image is compared with, 0: none */
+    uint32_t generation, live; /* live: whose image it is compared with; 0: none */
     const char *path;          /* compile: to be copied first; NULL: it was already */
     const char *journal;       /* its file */
     const char *text;          /* gen-show, prove: an object to be completed */
