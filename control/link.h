@@ -45,7 +45,7 @@ enum link_type {
     LINK_NACK,     /* answer to anything: body link_answer with the reason */
     LINK_STATE,    /* answer to STATUS: body link_state */
     LINK_STAGE,    /* request: body link_stage. The candidate (or, LIVE, what it became) enters a stage */
-    LINK_DROP,     /* request: body link_return. The candidate goes; live stays */
+    LINK_DROP,     /* request: body link_return. The candidate goes; or previous does, so that nobody returns to it. Live stays */
     LINK_RETURN,   /* request: body link_return. live goes back to previous; a candidate of that number is dropped */
     LINK_RENEW,    /* request: body link_renew. The lease begins anew */
     LINK_ATTACH,   /* request: no body; answered with PAGES */
@@ -126,7 +126,7 @@ struct link_stage {
 };
 
 struct link_return {
-    uint32_t generation; /* which is to go; a number that is neither candidate nor live is refused */
+    uint32_t generation; /* which is to go; a number without a role for it is refused */
     uint32_t reason;     /* enum link_reason, for the record */
     char text[LINK_TEXT_MAX];
 };

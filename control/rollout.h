@@ -26,7 +26,7 @@
  *
  * One candidate at a time. The first rule set of all has nothing to be compared with and goes from STAGED to LIVE. Only a
  * return to a byte-identical earlier generation is ungated: RETURN to previous, or a copy of an older one, which
- * is a generation of its own (copy_of). A content digest that went back is quarantined: a push of it is REJECTED until
+ * is a generation of its own (copy_of). What went back is dropped from previous, too: the data plane alone cannot return to it. A content digest that went back is quarantined: a push of it is REJECTED until
  * `release`.
  *
  * Owns:    everything in struct rollout; strings given are copied.
@@ -127,6 +127,7 @@ struct rollout_ask {
     enum link_type type; /* LOAD, STAGE, DROP, RETURN, RENEW */
     uint32_t generation;
     bool is_live;             /* LOAD: without stages */
+    bool is_previous;         /* DROP: not of the candidate */
     enum link_stage_id stage; /* STAGE */
     enum link_reason reason;  /* DROP, RETURN */
     const char *text;
@@ -183,6 +184,7 @@ struct rollout {
     uint32_t live, candidate; /* numbers; 0: none. candidate: the one on its way up, wherever it is */
     bool is_linked, is_known; /* is_known: plane was read from this link */
     bool is_foreign;          /* the data plane's live set is none of ours */
+    uint32_t undropped;       /* previous that it does not let go of, on this link */
     struct link_state plane;
     uint64_t instance;  /* of the data plane; 0: never seen */
     uint64_t ask_seq;   /* counts requests that change something */

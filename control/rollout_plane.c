@@ -333,7 +333,9 @@ answered_back(struct rollout *r, struct generation *g, const struct rollout_ask 
 {
     char text[ROLLOUT_TEXT_MAX];
     g->pending = 0;
-    if (ok) {
+    if (ask->is_previous) {
+        r->undropped = ok ? 0 : g->number;
+    } else if (ok) {
         snprintf(text, sizeof(text), "%.200s (%u us)", g->text, a->swap_us);
         g->is_resident = false;
         if (g->state == GENERATION_ROLLED_BACK || g->state == GENERATION_QUARANTINED)
@@ -369,6 +371,7 @@ void
 rollout_link_down(struct rollout *r)
 {
     r->is_linked = r->is_known = false;
+    r->undropped = 0;
     r->asked_cnt = 0;
     r->ask_seq++; /* what was asked for before is not what will be answered */
     for (uint32_t i = 0; i < r->list_cnt; i++)

@@ -207,6 +207,18 @@ check_rolled_back(struct rollout *r, const struct link_state *s)
     }
 }
 
+/* Went back, and would be returned to: by a trip of what is live, or by the start after two crashes. */
+static void
+check_previous(struct rollout *r, const struct link_state *s)
+{
+    struct generation *g = rollout_get(r, s->previous.generation);
+    if (!g || !is_role(&s->previous, g) || !rollout_is_quarantined(r, g->digest) || g->number == r->undropped)
+        return;
+    struct rollout_ask drop = {.type = LINK_DROP, .generation = g->number, .is_previous = true,
+                               .reason = LINK_REASON_OPERATOR, .text = "it went back"};
+    rollout_ask(r, g, &drop);
+}
+
 static void
 number_above(struct rollout *r, const struct link_role *role)
 {
@@ -232,4 +244,6 @@ rollout_state(struct rollout *r, const struct link_state *s, uint64_t ask_seq)
     if (!r->asked_cnt)
         check_live(r, s, is_restarted);
     check_rolled_back(r, s);
+    if (!r->asked_cnt)
+        check_previous(r, s);
 }

@@ -16,7 +16,8 @@
  * image or the links cannot be written.
  *
  * LOAD(live) makes the old one previous, unwatched; when four sets are in memory and none drains, previous gives way.
- * After a return there is no previous: what was before it has gone, and what left is not to come back.
+ * After a return there is no previous: what was before it has gone, and what left is not to come back. DROP of previous is
+ * for what went back otherwise: LOAD(live) of an older one.
  *
  * Owns:    the helpers and the loaded sets until the swap has them; images until they are on the disk.
  * Threads: the agent's. Fails: roles_new (NULL, said in the log). */

@@ -155,10 +155,36 @@ refuse(struct roles *r, struct order *o)
         roles_done(o, false, "generation %u is neither live nor the candidate", o->what.generation);
 }
 
+/* Nobody shall return to it, a start after two crashes neither. What messages began under it ends as after a return. With a
+ * candidate its lease begins anew: who asks this is alive. */
+static void
+drop_previous(struct roles *r, struct order *o)
+{
+    struct books next = r->now;
+    struct ruleset *leaving = next.previous.rs;
+    next.previous = (struct set){0};
+    next.is_watched = false; /* live was compared with it */
+    int ret = roles_publish(r, &next);
+    if (ret == -EAGAIN)
+        return; /* as in enter */
+    if (ret) {
+        roles_done(o, false, "%s", ret == -EBUSY ? "the cores have not taken up earlier plans" : "no memory");
+        return;
+    }
+    ruleset_mark_returned(leaving);
+    LOG_AT(NOTICE, "generation %u is let go of: there is no previous one now: %s\n", o->what.generation, o->what.text);
+    snprintf(o->why, sizeof(o->why), "there is no previous one now");
+    roles_settle(r, o);
+}
+
 void
 roles_step_drop(struct roles *r, struct order *o)
 {
     struct link_trip why = trip_of(&o->what);
+    if (r->now.previous.rs && r->now.previous.id.generation == o->what.generation) {
+        drop_previous(r, o);
+        return;
+    }
     if (!r->now.candidate.rs || r->now.candidate.id.generation != o->what.generation) {
         if (r->now.live.rs && r->now.live.id.generation == o->what.generation)
             roles_done(o, false, "generation %u is live: RETURN, not DROP", o->what.generation);

@@ -72,6 +72,15 @@ def harm():
         check("harm/reverse-shadow", c.plane.state.live.generation == 1 and c.state(1) == "LIVE", c.log()[-400:])
 
 
+    with Control() as c:
+        for _ in range(3):
+            c.push(force=ALL_FORCED)
+        back = c.ask("rollback", to=1)
+        check("harm/older", back.get("ok") and c.until(lambda: c.state(3) == "QUARANTINED"), back)
+        check("harm/nobody-returns-to-it", c.until(lambda: not c.plane.state.previous.generation) and
+              c.until(lambda: c.ask("status").get("previous") is None), c.ask("status").get("previous"))
+
+
 def proof():
     """After a return: the probe matrix of what is live again, and the evidence of the pair, in seconds."""
     with Control({"reverse_window": "1 h"}) as c:

@@ -260,6 +260,9 @@ class Plane:
 
     def on_drop(self, body, _):
         ask = Return.from_buffer_copy(body)
+        if ask.generation and ask.generation == self.state.previous.generation:
+            self.state.previous = Role()
+            return b""
         if not ask.generation or ask.generation != self.state.candidate.generation:
             return "it is not the candidate"
         self.drop(ask.reason, 0, why=ask.text.decode())

@@ -368,6 +368,34 @@ TEST_F(Roles, LoadLiveKeepsPreviousAndGivesItUpForWantOfRoom)
     EXPECT_EQ(books(), "8/0/6 NONE");
 }
 
+TEST_F(Roles, APreviousThatIsDroppedIsNotReturnedTo)
+{
+    live(1);
+    live(2);
+    live(3);
+    EXPECT_EQ(books(), "3/0/2 NONE");
+    ruleset *bad = swap_plan(s)->previous;
+    ruleset_pin(bad, 0);
+    EXPECT_FALSE(ruleset_is_returned(bad));
+    EXPECT_TRUE(go(false, 2).is_ack);
+    EXPECT_TRUE(ruleset_is_returned(bad)) << "what began under it is not refused for good";
+    ruleset_unpin(bad, 0);
+    EXPECT_EQ(books(), "3/0/0 NONE");
+    EXPECT_FALSE(go(false, 2).is_ack);
+    EXPECT_FALSE(go(true, 3).is_ack);
+    EXPECT_EQ(state().trip.seq, 0u) << "that is no trip";
+    EXPECT_TRUE(soon([&] { return state().resident == 1; }));
+    // Beside a candidate, and with live watched by comparison with it.
+    candidate(4);
+    stage(4, LINK_STAGE_LIVE);
+    candidate(5);
+    stage(5, LINK_STAGE_SHADOW);
+    EXPECT_TRUE(go(false, 3).is_ack);
+    EXPECT_EQ(books(), "4/5/0 SHADOW");
+    EXPECT_TRUE(go(false, 5).is_ack);
+    EXPECT_EQ(books(), "4/0/0 NONE");
+}
+
 TEST_F(Roles, AReturnOfLiveTakesTheCandidateAlong)
 {
     live(1);
@@ -593,9 +621,11 @@ TEST_F(Roles, RandomRequestsAgainstAModel)
             break;
         }
         case 4:
-            want = m_candidate && number == m_candidate;
+            want = number && (number == m_candidate || number == m_previous);
             got = go(false, number).is_ack;
-            if (want)
+            if (want && number == m_previous)
+                m_previous = 0, m_stage = m_candidate ? m_stage % 10 : 0;
+            else if (want)
                 m_candidate = 0, m_stage = m_stage / 10 ? LINK_STAGE_LIVE : 0;
             break;
         case 5: {
@@ -758,6 +788,20 @@ TEST_F(Kept, TwoCrashesUnderALiveSetBeginWithPrevious)
     EXPECT_TRUE(soon_links("gen-1", ""));
     again(true);
     EXPECT_EQ(books(), "1/0/0 NONE");
+}
+
+TEST_F(Kept, TwoCrashesDoNotBringBackWhatWasDropped)
+{
+    live(1);
+    go_live(2);
+    EXPECT_TRUE(go(false, 1).is_ack);
+    EXPECT_TRUE(soon_links("gen-2", ""));
+    for (int i = 0; i < 2; i++) {
+        again(false);
+        EXPECT_EQ(books(), "2/0/0 NONE");
+        soon([&] { return state().persisted == 2 && !roles_is_busy(r); });
+        usleep(20000);
+    }
 }
 
 TEST_F(Kept, CleanEndsAndCrashesOfACandidateDoNotCount)

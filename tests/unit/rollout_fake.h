@@ -141,6 +141,10 @@ struct FakePlane {
             }
             return "";
         case LINK_DROP:
+            if (a.generation && a.generation == s.previous.generation) {
+                s.previous = {};
+                return "";
+            }
             if (!a.generation || a.generation != s.candidate.generation)
                 return "not the candidate";
             drop(a.reason, false);

@@ -424,7 +424,11 @@ TEST(Rollout, ReturnToAnOlderOneIsACopyAndUngated)
     EXPECT_EQ(copy, w.plane.s.live.generation);
     EXPECT_STREQ(w.m.find(first)->digest, w.plane.s.live.digest);
     EXPECT_EQ("QUARANTINED", w.m.state(third));
-    // What is previous there now went back itself.
+    // What went back is not previous there: the data plane could return to it alone.
+    w.m.pass();
+    EXPECT_EQ(0u, w.plane.s.previous.generation);
+    EXPECT_EQ("QUARANTINED", w.m.state(third));
+    EXPECT_EQ(copy, w.m.r.live);
     EXPECT_NE(0, rollout_rollback(&w.m.r, 0, &who, &copy, w.m.err));
     // Never live: a push.
     w.disk.images[50] = "x";
@@ -554,6 +558,23 @@ TEST(RolloutPlane, WithoutALinkATripIsKeptForLater)
         EXPECT_EQ(old, w.plane.s.live.generation) << stage;
         EXPECT_EQ("LIVE", w.m.state(old)) << stage;
     }
+}
+
+TEST(RolloutPlane, APreviousThatCannotBeDroppedIsAskedForOnce)
+{
+    World w;
+    uint32_t first = w.first(), copy = 0;
+    w.push_to("LIVE");
+    w.push_to("LIVE");
+    w.plane.refuse["DROP"] = "an older data plane";
+    rollout_who who = Machine::who();
+    ASSERT_EQ(0, rollout_rollback(&w.m.r, first, &who, &copy, w.m.err)) << w.m.err;
+    w.m.doings.clear();
+    for (int i = 0; i < 5; i++)
+        w.m.pass();
+    EXPECT_EQ(1, std::count(w.m.doings.begin(), w.m.doings.end(), "ask DROP"));
+    EXPECT_EQ("LIVE", w.m.state(copy));
+    EXPECT_NE(0, rollout_rollback(&w.m.r, 0, &who, &copy, w.m.err)) << "it went back itself";
 }
 
 TEST(RolloutPlane, AStateOlderThanARequestIsPassedOver)
