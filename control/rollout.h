@@ -81,7 +81,8 @@ enum {
     ROLLOUT_EXPECT_MAX = 8,
     ROLLOUT_GUARD_UNITS = 100, /* reject_permille is looked at from so many units on */
     ROLLOUT_SUSPECT = 4,    /* the part of the logarithm that is suspicion */
-    ROLLOUT_CRASHES_MAX = 2    /* the data plane ended so often with it as candidate: ROLLED_BACK */
+    ROLLOUT_CRASHES_MAX = 2,   /* the data plane ended so often with it as candidate: ROLLED_BACK */
+    ROLLOUT_FOLLOW_MAX = INT32_MAX /* a data plane's number above it is not followed: it could use ours up */
 };
 
 /* New rejects that a push is meant to bring: of a stratum, up to so many of its units (evidence_declare). */

@@ -60,7 +60,7 @@ rollout_push(struct rollout *r, const struct rollout_push *p, uint32_t *number, 
     if (p->until != GENERATION_LIVE && (p->until < GENERATION_STAGED || p->until > GENERATION_PROBATION))
         return REFUSE("a push can stop in STAGED, SHADOW, CANARY or PROBATION, not in %s",
                       generation_state_name(p->until));
-    struct generation *g = rollout_add(r, r->next_number);
+    struct generation *g = r->next_number < UINT32_MAX ? rollout_add(r, r->next_number) : NULL;
     if (!g)
         return REFUSE("%d generations are in use", ROLLOUT_GENERATIONS_MAX);
     g->until = p->until;
@@ -207,6 +207,11 @@ return_to_older(struct rollout *r, struct generation *to, const struct rollout_w
         return REFUSE("generation %u went back itself: release it first", to->number);
     if (!r->is_linked)
         return REFUSE("the data plane does not answer");
+    const struct generation *live = rollout_find(r, r->live), *c = rollout_find(r, r->candidate);
+    if (live && !strcmp(live->digest, to->digest))
+        return REFUSE("generation %u, which is live, is the same as generation %u", live->number, to->number);
+    if (c && c->copy_of && c->pending)
+        return REFUSE("generation %u is live in a moment: a return to generation %u", c->number, c->copy_of);
     uint32_t from = to->number;
     char digest[LINK_DIGEST_LEN], golden[LINK_DIGEST_LEN];
     memcpy(digest, to->digest, sizeof(digest));
@@ -261,6 +266,8 @@ rollout_quarantine(struct rollout *r, uint32_t number, const struct rollout_who 
         return 0;
     if (number == r->live)
         return return_to_previous(r, who, &number, err);
+    if (g->copy_of && g->pending)
+        return REFUSE("generation %u is live in a moment: try again", number);
     char text[ROLLOUT_TEXT_MAX];
     struct rollout_harm harm = by_operator(r, g, text, "quarantined", who);
     if (number == r->candidate && g->is_resident) {

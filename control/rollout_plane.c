@@ -228,7 +228,7 @@ void
 rollout_became_live(struct rollout *r, struct generation *g, const char *text)
 {
     struct generation *old = rollout_get(r, r->live);
-    if (g->copy_of && old && old != g && old->state == GENERATION_LIVE) {
+    if (g->copy_of && old && old != g && old->state == GENERATION_LIVE && strcmp(old->digest, g->digest)) {
         /* Who returned to an older one said that this one is bad. */
         struct rollout_harm harm = {.reason = LINK_REASON_OPERATOR, .name = "", .back_to = g->number,
                                     .text = "a return to an older generation", .is_done = true};
@@ -301,7 +301,7 @@ answered_load_live(struct rollout *r, struct generation *g, bool ok, const char 
         rollout_became_live(r, g, r->live == g->number && !g->copy_of ? "restored" : "live by a return");
     else if (r->live == g->number)
         rollout_note(r, "alarm", g->number, rollout_fields(NULL, text));
-    else
+    else if (rollout_may(g->state, GENERATION_REJECTED))
         rollout_set(r, g, GENERATION_REJECTED, ROLLOUT_BACK, NULL, "refused by the data plane: %s", text);
 }
 
@@ -317,7 +317,8 @@ answered_stage(struct rollout *r, struct generation *g, enum link_stage_id stage
         }
         return;
     }
-    if (!ok)
+    /* Gone back meanwhile, with a DROP that came too late for the candidate: with the next STATUS it is RETURNed. */
+    if (!ok || g->state == GENERATION_ROLLED_BACK)
         return;
     rollout_begin_stage(r, g);
     r->renewed_ms = r->now_ms;

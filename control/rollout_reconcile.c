@@ -7,7 +7,7 @@
 static bool
 is_role(const struct link_role *role, const struct generation *g)
 {
-    return role->generation == g->number && !strcmp(role->digest, g->digest);
+    return role->generation == g->number && *g->digest && !strcmp(role->digest, g->digest);
 }
 
 static bool
@@ -27,7 +27,7 @@ static void
 adopt_live(struct rollout *r, const struct link_role *role)
 {
     struct generation *g = rollout_get(r, role->generation);
-    if (!g && (g = rollout_add(r, role->generation))) {
+    if (!g && role->generation < ROLLOUT_FOLLOW_MAX && (g = rollout_add(r, role->generation))) {
         snprintf(g->digest, sizeof(g->digest), "%s", role->digest);
         g->state = GENERATION_COMPILED;
         snprintf(g->by, sizeof(g->by), "data plane");
@@ -222,7 +222,7 @@ check_previous(struct rollout *r, const struct link_state *s)
 static void
 number_above(struct rollout *r, const struct link_role *role)
 {
-    if (role->generation >= r->next_number && role->generation < UINT32_MAX)
+    if (role->generation >= r->next_number && role->generation < ROLLOUT_FOLLOW_MAX)
         r->next_number = role->generation + 1;
 }
 

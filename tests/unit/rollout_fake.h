@@ -300,7 +300,8 @@ struct Machine {
             rollout_ask a = flight.front();
             flight.pop_front();
             link_answer out = {};
-            bool ok = plane->act(a, disk->images[a.generation], &out);
+            auto image = disk->images.find(a.generation);
+            bool ok = plane->act(a, image == disk->images.end() ? "" : image->second, &out);
             if (!is_dead && is_linked)
                 rollout_answered(&r, &a, ok, &out);
         }

@@ -437,6 +437,71 @@ TEST(Rollout, ReturnToAnOlderOneIsACopyAndUngated)
 
 // ---- the data plane's truth
 
+/* Two operators in a hurry, or one who is not sure that it worked. */
+TEST(Rollout, AReturnAskedForTwiceQuarantinesNoGoodSet)
+{
+    World w;
+    rollout_who who = Machine::who();
+    uint32_t first = w.first(), n = 0, one = 0, two = 0;
+    for (int i = 0; i < 3; i++) {
+        ASSERT_EQ(0, w.m.push(&n)) << w.m.err;
+        w.m.climb();
+    }
+    ASSERT_EQ(0, rollout_rollback(&w.m.r, first, &who, &one, w.m.err)) << w.m.err;
+    EXPECT_NE(0, rollout_rollback(&w.m.r, first, &who, &two, w.m.err)) << "on its way already";
+    w.m.pass();
+    EXPECT_EQ("LIVE", w.m.state(one));
+    EXPECT_EQ("QUARANTINED", w.m.state(n));
+    EXPECT_NE(0, rollout_rollback(&w.m.r, first, &who, &two, w.m.err)) << "live already";
+    w.m.pass();
+    EXPECT_EQ("LIVE", w.m.state(one));
+    EXPECT_FALSE(rollout_is_quarantined(&w.m.r, w.m.find(first)->digest));
+}
+
+TEST(Rollout, AReturnThatIsQuarantinedBeforeItsRefusal)
+{
+    World w;
+    rollout_who who = Machine::who();
+    uint32_t first = w.first(), n = 0, copy = 0;
+    for (int i = 0; i < 3; i++) {
+        ASSERT_EQ(0, w.m.push(&n)) << w.m.err;
+        w.m.climb();
+    }
+    w.plane.refuse["LOAD-live"] = "no room";
+    ASSERT_EQ(0, rollout_rollback(&w.m.r, first, &who, &copy, w.m.err)) << w.m.err;
+    EXPECT_NE(0, rollout_quarantine(&w.m.r, copy, &who, w.m.err)) << "who knows whether it is live by now";
+    w.m.deliver();
+    w.m.pass();
+    EXPECT_EQ("REJECTED", w.m.state(copy));
+    EXPECT_EQ("LIVE", w.m.state(n));
+}
+
+/* LIVE was asked for, its answer is not here yet, and it is to go: the wish must outlive the answer. */
+TEST(Rollout, AWayBackWhileLiveIsBeingAskedForIsNotForgotten)
+{
+    for (int how = 0; how < 3; how++) {
+        World w;
+        rollout_who who = Machine::who();
+        uint32_t first = w.first(), number = 0;
+        uint32_t n = w.push_to("PROBATION");
+        w.m.flight.clear();
+        ASSERT_EQ(0, rollout_promote(&w.m.r, n, &who, w.m.err)) << w.m.err;
+        ASSERT_EQ("LIVE", w.m.state(n));
+        if (how == 0)
+            EXPECT_EQ(0, rollout_rollback(&w.m.r, 0, &who, &number, w.m.err)) << w.m.err;
+        else if (how == 1)
+            EXPECT_EQ(0, rollout_quarantine(&w.m.r, n, &who, w.m.err)) << w.m.err;
+        else
+            w.m.read(9000, 9, true);
+        for (int i = 0; i < 5; i++)
+            w.m.pass();
+        EXPECT_EQ(first, w.plane.s.live.generation) << how;
+        EXPECT_EQ("QUARANTINED", w.m.state(n)) << how;
+        EXPECT_EQ("LIVE", w.m.state(first)) << how;
+        EXPECT_EQ(first, w.m.r.live) << how;
+    }
+}
+
 TEST(RolloutPlane, ReturnedAlone)
 {
     for (const char *stage : {"SHADOW", "CANARY", "PROBATION"}) {
@@ -735,6 +800,110 @@ TEST(RolloutWalk, AnyOrderOfEventsLeavesItWhole)
         uint32_t n = 0;
         m->next_digest = "fresh-" + std::to_string(seed);
         ASSERT_EQ(0, m->push(&n)) << seed << " " << m->err;
+        m->climb();
+        ASSERT_EQ("LIVE", m->state(n)) << seed << " " << m->find(n)->text;
+        ASSERT_EQ(n, plane.s.live.generation) << seed;
+    }
+}
+
+/* What a data plane says that means harm or has lost its wits: roles, digests, stages and trips of anybody. */
+link_state
+lie(std::mt19937 &rng, const Machine &m, link_state s)
+{
+    auto pick = [&](unsigned n) { return (unsigned)(rng() % n); };
+    auto role = [&] {
+        static const uint32_t absurd[] = {0, 0x7fffffff, UINT32_MAX - 1, UINT32_MAX};
+        uint32_t number = pick(8) ? pick(m.r.next_number + 2) : absurd[pick(4)];
+        const generation *g = rollout_find(&m.r, number);
+        return FakePlane::role(number, g && pick(3) ? g->digest : pick(2) ? "" : "other");
+    };
+    link_role *roles[] = {&s.live, &s.candidate, &s.previous};
+    for (link_role *r : roles) {
+        if (pick(2))
+            *r = role();
+    }
+    s.stage = pick(4) ? pick(6) : UINT32_MAX;
+    s.instance += pick(4) == 0;
+    s.trip.seq += pick(2);
+    s.trip.generation = role().generation;
+    s.trip.back_to = role().generation;
+    s.trip.reason = pick(9);
+    s.trip.kind = pick(9);
+    return s;
+}
+
+TEST(RolloutWalk, ADataPlaneThatLiesAndAnswersLateEndsNothing)
+{
+    static const char *const asks[] = {"LOAD", "LOAD-live", "SHADOW", "CANARY", "PROBATION", "LIVE", "DROP", "RETURN"};
+    rollout_who who = Machine::who();
+    for (unsigned seed = 1; seed <= 1000; seed++) {
+        std::mt19937 rng(seed);
+        FakePlane plane;
+        FakeDisk disk;
+        auto m = std::make_unique<Machine>(&plane, &disk);
+        auto pick = [&](unsigned n) { return (unsigned)(rng() % n); };
+        bool lies = seed % 2;
+        for (int step = 0; step < 300; step++) {
+            uint32_t any = 1 + pick(std::min(m->r.next_number, 20u)), n;
+            uint32_t number = pick(2) && m->r.candidate ? m->r.candidate : any;
+            switch (pick(20)) {
+            case 0: m->push(&n, pick(8), pick(4) ? GENERATION_LIVE : GENERATION_SHADOW); break;
+            case 1: rollout_hold(&m->r, number, &who, m->err); break;
+            case 2: rollout_resume(&m->r, number, &who, m->err); break;
+            case 3: rollout_promote(&m->r, number, &who, m->err); break;
+            case 4: rollout_rollback(&m->r, pick(2) ? 0 : any, &who, &n, m->err); break;
+            case 5: rollout_quarantine(&m->r, number, &who, m->err); break;
+            case 6: rollout_release(&m->r, any, &who, m->err); break;
+            case 7: m->read(m->plane->n + 500, 9, pick(4) == 0); break;
+            case 8: plane.refuse[asks[pick(8)]] = "no"; break;
+            case 9: plane.refuse.clear(); break;
+            case 10: m->finish_jobs(); break;
+            case 11: m->deliver(); break;
+            case 12:
+                if (pick(8) == 0) {
+                    m->is_linked = !m->is_linked;
+                    m->flight.clear();
+                    rollout_link_down(&m->r);
+                }
+                break;
+            case 13:
+                if (lies && m->is_linked) {
+                    link_state s = lie(rng, *m, plane.s);
+                    rollout_state(&m->r, &s, m->r.ask_seq);
+                }
+                break;
+            case 14:
+                if (pick(4) == 0) {
+                    m->flight.clear();
+                    m = std::make_unique<Machine>(&plane, &disk);
+                }
+                break;
+            case 15: m->status(); break;
+            case 16: m->pass(1000); break;
+            default: // time alone: answers come later
+                m->now += pick(1500);
+                m->finish_jobs();
+                rollout_tick(&m->r, m->now, m->now);
+                break;
+            }
+            ASSERT_LE(m->r.list_cnt, (uint32_t)ROLLOUT_GENERATIONS_MAX);
+            if (m->flight.size() > 32)
+                m->deliver();
+        }
+        m->is_linked = true, plane.refuse.clear();
+        for (int i = 0; i < 20; i++)
+            m->pass(1000);
+        m->climb();
+        if (m->r.candidate) {
+            ASSERT_EQ(0, rollout_quarantine(&m->r, m->r.candidate, &who, m->err)) << seed << m->err;
+        }
+        for (int i = 0; i < 5; i++)
+            m->pass();
+        uint32_t n = 0, next = m->r.next_number;
+        m->next_digest = "fresh-" + std::to_string(seed);
+        ASSERT_EQ(0, m->push(&n)) << seed << " " << m->err;
+        ASSERT_EQ(next, n);
+        ASSERT_LT(n, m->r.next_number) << seed << ": a number would be used again";
         m->climb();
         ASSERT_EQ("LIVE", m->state(n)) << seed << " " << m->find(n)->text;
         ASSERT_EQ(n, plane.s.live.generation) << seed;
