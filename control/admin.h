@@ -66,7 +66,7 @@
  *   progress        progress (a state), generation, text; n, k, log_m; needs, left_ms
  *   hold ... prove  generation, state, text; rollback: live (what decides now), from, last_worker_us; prove: report,
  *                   evidence, seconds
- *   affected        generation, since, until, refused, deferred, delivered_later, domains: [{domain, refused,
+ *   affected        generation, since, until, refused, deferred, delivered_later, not_looked_at, domains: [{domain, refused,
  *                   deferred}...] most first, messages: [record as in dataplane/record.h, and id...], left_off
  *   trace           messages: [record, id, text (what became of it, in words)...]
  *   journal-tail    records: [journal lines as objects...]

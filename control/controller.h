@@ -6,7 +6,8 @@
  *                                          '--- watch (evidence page)
  *
  * A round of the loop: poll; then the link's answers, children, operators, evidence, and the machine's clock, in this
- * order. Nothing waits but for the journal's fdatasync; ways back are asked for before it.
+ * order. Nothing waits but for the journal's fdatasync; ways back are asked for before it. `affected` and `trace` ask the
+ * index in this thread, because a connection to it does not outlive a fork: some 200 ms at most (impact.h).
  *
  * Owns:    all of it. Threads: one; what takes longer than a moment is a child (work.h).
  * Fails:   controller_open with what is wrong said on stderr; later nothing ends it but SIGTERM and SIGINT. */
@@ -97,7 +98,7 @@ void watch_keep_strata(struct controller *c, uint32_t generation);
 const char *watch_kind_name(enum link_kind kind);
 bool watch_kind_parse(const char *name, enum link_kind *kind);
 
-/* desk.c: operators' requests */
+/* desk*.c: operators' requests */
 void desk_request(void *owner, uint64_t peer, const struct admin_who *who, const char *verb, const cJSON *request);
 void desk_told(struct controller *c, const struct generation *g);
 void desk_progress(struct controller *c, uint32_t generation, const char *text);

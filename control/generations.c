@@ -299,18 +299,19 @@ generations_write(const struct generations *s, uint32_t number, const char *what
 int
 generations_copy(const struct generations *s, uint32_t from, uint32_t to)
 {
+    static const char *const whats[] = {"image", "compiled.json", "rules.json"};
     char source[GENERATIONS_PATH_MAX], place[GENERATIONS_PATH_MAX], err[GENERATIONS_ERR_MAX];
     generations_path(s, from, "image", source);
-    generations_path(s, to, "image", place);
     if (access(source, R_OK))
         return -errno;
     if (generations_make(s, to, err))
         return -EIO;
-    int ret = link(source, place) ? -errno : 0;
-    generations_path(s, from, "compiled.json", source);
-    generations_path(s, to, "compiled.json", place);
-    if (ret == 0 && link(source, place) && errno != ENOENT)
-        ret = -errno;
+    int ret = 0;
+    for (unsigned i = 0; i < 3 && ret == 0; i++) {
+        generations_path(s, from, whats[i], source);
+        generations_path(s, to, whats[i], place);
+        ret = link(source, place) && (errno != ENOENT || i == 0) ? -errno : 0;
+    }
     generations_path(s, to, "", place);
     if (ret == 0)
         ret = sync_folder(place);

@@ -3,6 +3,7 @@
  *     STATE/generations/7/rules/        what the operator pushed, as it was when it was compiled
  *                         image         compiled; written aside, synced, renamed: whole or not there
  *                         compiled.json how that went: rules, seconds, digests
+ *                         rules.json    {"NAME":[score in thousandths,"describe"],...}
  *                         report.json   of its pre-flight
  *                         strata.json   names that the evidence knew before it began
  *
@@ -50,7 +51,7 @@ bool generations_source(const struct generations *s, uint32_t number, char path[
 int generations_write(const struct generations *s, uint32_t number, const char *what, const void *octets, size_t len,
                       char *err);
 
-/* to gets from's image, and compiled.json if there is one (links, no copies). 0 or negative errno. */
+/* to gets from's image, and what was noted when it was compiled (links, no copies). 0 or negative errno. */
 int generations_copy(const struct generations *s, uint32_t from, uint32_t to);
 
 /* The highest number that has a folder; 0: none. A journal that lost records may know of fewer. */

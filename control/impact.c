@@ -80,7 +80,7 @@ generation_at(sqlite3_stmt *s, int column)
                                                          : cJSON_CreateNumber((double)sqlite3_column_int64(s, column));
 }
 
-/* Steps a question to its end. False: it could not be answered, and x->error says so. */
+/* Steps a question to its end. False: it could not be answered, and x->error says so, unless it took too long. */
 static bool
 next_row(struct index *x, sqlite3_stmt *s, bool *ok)
 {
@@ -89,7 +89,7 @@ next_row(struct index *x, sqlite3_stmt *s, bool *ok)
         return true;
     if (rc != SQLITE_DONE) {
         *ok = false;
-        if (s)
+        if (s && rc != SQLITE_INTERRUPT)
             index_failed(x, rc, "cannot be asked");
     }
     return false;
@@ -99,18 +99,23 @@ next_row(struct index *x, sqlite3_stmt *s, bool *ok)
 
 static const char sums_sql[] =
     "SELECT count(*) FILTER (WHERE verdict>=4), count(*) FILTER (WHERE verdict<4), count(accepted_by), min(time_ms),"
-    " max(time_ms), total(" DELIVERED_LATER ") FROM messages m WHERE culprit=?1 AND culprit>0";
+    " max(time_ms) FROM messages m WHERE culprit=?1 AND culprit>0";
+
+/* Those that are looked at one by one: ?4 of them, newest first. What became of them later is asked when ?5. */
+#define NEWEST "(SELECT * FROM messages WHERE culprit=?1 AND culprit>0 ORDER BY number DESC LIMIT ?4) m"
+
+static const char later_sql[] = "SELECT total(" DELIVERED_LATER "), ?5 FROM " NEWEST;
 
 static const char domains_sql[] =
     "SELECT domain, count(*) FILTER (WHERE verdict>=4), count(*) FILTER (WHERE verdict<4), total(later), group_concat(id,' ')"
-    " FROM (SELECT r.domain AS domain, m.number, m.verdict AS verdict, min(" GOT_IT_LATER("m", "r") ") AS later,"
+    " FROM (SELECT r.domain AS domain, m.number, m.verdict AS verdict, min(CASE WHEN ?5 THEN " GOT_IT_LATER("m", "r") " END) AS later,"
     "   CASE WHEN row_number() OVER (PARTITION BY r.domain ORDER BY m.number)<=?2 THEN m.id END AS id"
-    "   FROM messages m JOIN recipients r ON r.message=m.number WHERE m.culprit=?1 AND m.culprit>0"
+    "   FROM " NEWEST " JOIN recipients r ON r.message=m.number"
     "   GROUP BY r.domain, m.number)"
     " GROUP BY domain ORDER BY count(*) DESC, domain";
 
 static const char list_sql[] =
-    "SELECT json, accepted_by, " DELIVERED_LATER " FROM messages m WHERE culprit=?1 AND culprit>0"
+    "SELECT json, accepted_by, CASE WHEN ?5 THEN " DELIVERED_LATER " END FROM messages m WHERE culprit=?1 AND culprit>0"
     " AND (?2 IS NULL OR verdict=?2) ORDER BY number DESC LIMIT ?3";
 
 static const char listed_sql[] =
@@ -129,9 +134,34 @@ add_sums(struct index *x, const struct impact_question *q, cJSON *to)
         cJSON_AddNumberToObject(to, "refused", sqlite3_column_double(s, 0));
         cJSON_AddNumberToObject(to, "deferred", sqlite3_column_double(s, 1));
         cJSON_AddNumberToObject(to, "accepted_by_another", sqlite3_column_double(s, 2));
-        cJSON_AddNumberToObject(to, "delivered_later", sqlite3_column_double(s, 5));
+        double all = sqlite3_column_double(s, 0) + sqlite3_column_double(s, 1);
+        cJSON_AddNumberToObject(to, "not_looked_at", all > IMPACT_LOOKED_MAX ? all - IMPACT_LOOKED_MAX : 0);
     }
     sqlite3_finalize(s);
+    return ok;
+}
+
+/* A count of what was delivered later; null when it was not asked for. */
+static void
+add_later(cJSON *to, double cnt, bool with_later)
+{
+    cJSON_AddItemToObject(to, "delivered_later", with_later ? cJSON_CreateNumber(cnt) : cJSON_CreateNull());
+}
+
+static bool
+add_later_sum(struct index *x, const struct impact_question *q, bool with_later, cJSON *to)
+{
+    sqlite3_stmt *s = with_later ? index_ask(x, later_sql) : NULL;
+    bool ok = s || !with_later;
+    double cnt = 0;
+    if (s) {
+        sqlite3_bind_int64(s, 1, q->generation);
+        sqlite3_bind_int(s, 4, IMPACT_LOOKED_MAX);
+        if (next_row(x, s, &ok))
+            cnt = sqlite3_column_double(s, 0);
+    }
+    sqlite3_finalize(s);
+    add_later(to, cnt, with_later);
     return ok;
 }
 
@@ -148,7 +178,7 @@ add_samples(cJSON *to, const char *ids)
 }
 
 static bool
-add_domains(struct index *x, const struct impact_question *q, cJSON *to)
+add_domains(struct index *x, const struct impact_question *q, bool with_later, cJSON *to)
 {
     cJSON *list = cJSON_AddArrayToObject(to, "domains");
     sqlite3_stmt *s = index_ask(x, domains_sql);
@@ -157,6 +187,8 @@ add_domains(struct index *x, const struct impact_question *q, cJSON *to)
     if (s) {
         sqlite3_bind_int64(s, 1, q->generation);
         sqlite3_bind_int(s, 2, IMPACT_SAMPLES);
+        sqlite3_bind_int(s, 4, IMPACT_LOOKED_MAX);
+        sqlite3_bind_int(s, 5, with_later);
     }
     for (; next_row(x, s, &ok); cnt++) {
         if (cnt >= IMPACT_DOMAINS_MAX)
@@ -165,7 +197,7 @@ add_domains(struct index *x, const struct impact_question *q, cJSON *to)
         cJSON_AddStringToObject(domain, "domain", text_at(s, 0));
         cJSON_AddNumberToObject(domain, "refused", sqlite3_column_double(s, 1));
         cJSON_AddNumberToObject(domain, "deferred", sqlite3_column_double(s, 2));
-        cJSON_AddNumberToObject(domain, "delivered_later", sqlite3_column_double(s, 3));
+        add_later(domain, sqlite3_column_double(s, 3), with_later);
         add_samples(domain, text_at(s, 4));
         cJSON_AddItemToArray(list, domain);
     }
@@ -186,7 +218,7 @@ bind_list(sqlite3_stmt *s, const struct impact_question *q)
 }
 
 static bool
-add_list(struct index *x, const struct impact_question *q, cJSON *to)
+add_list(struct index *x, const struct impact_question *q, bool with_later, cJSON *to)
 {
     cJSON *list = cJSON_AddArrayToObject(to, "messages");
     uint32_t limit = q->limit < IMPACT_MESSAGES_MAX ? q->limit : IMPACT_MESSAGES_MAX;
@@ -194,12 +226,14 @@ add_list(struct index *x, const struct impact_question *q, cJSON *to)
     bool ok = s;
     double cnt = 0, all = 0;
     bind_list(s, q);
-    if (s)
+    if (s) {
         sqlite3_bind_int64(s, 3, limit);
+        sqlite3_bind_int(s, 5, with_later);
+    }
     for (; next_row(x, s, &ok); cnt++) {
         cJSON *m = record_at(s, 0);
         set(m, "accepted_by", generation_at(s, 1));
-        set(m, "delivered_later", cJSON_CreateBool(sqlite3_column_int(s, 2)));
+        set(m, "delivered_later", with_later ? cJSON_CreateBool(sqlite3_column_int(s, 2)) : cJSON_CreateNull());
         cJSON_AddItemToArray(list, m);
     }
     sqlite3_finalize(s);
@@ -210,6 +244,28 @@ add_list(struct index *x, const struct impact_question *q, cJSON *to)
     sqlite3_finalize(s);
     cJSON_AddNumberToObject(to, "left_off", all > cnt ? all - cnt : 0);
     return ok;
+}
+
+/* What looks at messages one by one. */
+static bool
+add_each(struct index *x, const struct impact_question *q, bool with_later, cJSON *to)
+{
+    return add_later_sum(x, q, with_later, to) && add_domains(x, q, with_later, to) && add_list(x, q, with_later, to);
+}
+
+/* A sender who tries one Message-ID ten thousand times makes "later" dear: then it is left out. */
+static bool
+add_each_in_time(struct index *x, const struct impact_question *q, cJSON *to)
+{
+    static const char *const ours[] = {"delivered_later", "domains", "domains_left_off", "messages", "left_off"};
+    index_hurry(x, IMPACT_BUDGET_MS);
+    bool ok = add_each(x, q, true, to);
+    index_hurry(x, 0);
+    if (ok || !x->was_late)
+        return ok;
+    for (unsigned i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+        cJSON_DeleteItemFromObjectCaseSensitive(to, ours[i]);
+    return add_each(x, q, false, to);
 }
 
 cJSON *
@@ -223,7 +279,7 @@ impact_affected(struct index *x, const struct impact_question *q)
     cJSON *to = cJSON_CreateObject();
     cJSON_AddBoolToObject(to, "ok", true);
     cJSON_AddNumberToObject(to, "generation", q->generation);
-    if (add_sums(x, q, to) && add_domains(x, q, to) && add_list(x, q, to)) {
+    if (add_sums(x, q, to) && add_each_in_time(x, q, to)) {
         cJSON_AddNumberToObject(to, "lost", (double)(q->lost + index_counts(x)->dropped));
         return to;
     }

@@ -18,7 +18,8 @@
  * "Exactly" ends where records were lost: `lost` in the answer counts them since the process began (the ring was full, or the
  * index could not be written), and messages older than [control] index_days are gone.
  *
- * Threads: the index's. Answers are the caller's (cJSON_Delete); NULL only without memory. */
+ * Threads: the index's, which is the controller's: a question holds a round of its loop up by some 200 ms at most, by the limits
+ * below. Answers are the caller's (cJSON_Delete); NULL only without memory. */
 #ifndef WEIR_CONTROL_IMPACT_H
 #define WEIR_CONTROL_IMPACT_H
 
@@ -33,7 +34,9 @@ extern "C" {
 #endif
 
 enum {
-    IMPACT_MESSAGES_MAX = 10000, /* listed at most, whatever is asked for */
+    IMPACT_MESSAGES_MAX = 1000,  /* listed at most, whatever is asked for */
+    IMPACT_LOOKED_MAX = 5000,    /* newest messages that are sorted by domain; the counts are of all */
+    IMPACT_BUDGET_MS = 100,      /* for looking up what was delivered later: beyond, it is not told */
     IMPACT_DOMAINS_MAX = 1000,
     IMPACT_SAMPLES = 3,          /* ids a domain */
     IMPACT_TRACE_MAX = 20,       /* messages of one trace */
@@ -49,10 +52,11 @@ struct impact_question {
 };
 
 /* {"ok":true,"generation","since","until" (of the first and last such message; null: there is none),"refused","deferred",
- * "accepted_by_another","delivered_later","lost","domains":[{"domain","refused","deferred","delivered_later","samples":[id...]}
+ * "accepted_by_another","not_looked_at","delivered_later","lost","domains":[{"domain","refused","deferred","delivered_later","samples":[id...]}
  * ...] most first,"domains_left_off","messages":[the record, and "accepted_by","delivered_later":bool...] newest first,
  * "left_off"}. refused: verdicts refuse and drop; deferred: defer and close. Of a domain: messages to it, each once.
- * {"ok":false,"error"}: the index cannot be asked. */
+ * not_looked_at: older messages beyond IMPACT_LOOKED_MAX, which domains and delivered_later leave out; refused and deferred do
+ * not. delivered_later is null, everywhere, when there was no time for it. {"ok":false,"error"}: the index cannot be asked. */
 cJSON *impact_affected(struct index *x, const struct impact_question *q);
 
 /* What a rule of a generation is worth and says, for trace. False: not known. */

@@ -58,8 +58,10 @@ print_domains(const cJSON *answer, FILE *to)
     cJSON_ArrayForEach(domain, cJSON_GetObjectItemCaseSensitive(answer, "domains")) {
         const char *name = string_of(domain, "domain");
         int width = (int)strlen(name) < 32 ? 32 - (int)strlen(name) : 0;
-        fprintf(to, "%8.0f %8.0f %9.0f  ", number_of(domain, "refused"), number_of(domain, "deferred"),
-                number_of(domain, "delivered_later"));
+        char later[32] = "?";
+        if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(domain, "delivered_later")))
+            snprintf(later, sizeof(later), "%.0f", number_of(domain, "delivered_later"));
+        fprintf(to, "%8.0f %8.0f %9s  ", number_of(domain, "refused"), number_of(domain, "deferred"), later);
         print_text(*name ? name : "(none)", to);
         fprintf(to, "%*s ", *name ? width : 26, "");
         print_first(cJSON_GetObjectItemCaseSensitive(domain, "samples"), to);
@@ -101,8 +103,13 @@ impact_print_affected(const cJSON *answer, FILE *to)
     fprintf(to, "generation %.0f refused %.0f messages and deferred %.0f", number_of(answer, "generation"), refused, deferred);
     if (refused + deferred > 0)
         fprintf(to, ", from %s to %s", string_of(answer, "since"), string_of(answer, "until"));
-    fprintf(to, "\n%.0f of them another generation would have let through; %.0f were delivered later\n",
-            number_of(answer, "accepted_by_another"), number_of(answer, "delivered_later"));
+    fprintf(to, "\n%.0f of them another generation would have let through; ", number_of(answer, "accepted_by_another"));
+    if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(answer, "delivered_later")))
+        fprintf(to, "%.0f were delivered later\n", number_of(answer, "delivered_later"));
+    else
+        fputs("how many were delivered later takes too long to find out\n", to);
+    if (number_of(answer, "not_looked_at") > 0)
+        fprintf(to, "what follows leaves out the oldest %.0f\n", number_of(answer, "not_looked_at"));
     if (number_of(answer, "lost") > 0)
         fprintf(to, "%.0f records were lost: there may be more\n", number_of(answer, "lost"));
     print_domains(answer, to);

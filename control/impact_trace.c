@@ -164,7 +164,7 @@ add_tries(struct index *x, sqlite3_stmt *row, cJSON *m)
 {
     cJSON *list = cJSON_CreateArray();
     sqlite3_stmt *s = index_ask(x, "SELECT json FROM messages WHERE retry_key=?1 AND ?1<>0 AND number<>?2"
-                                   " ORDER BY number LIMIT ?3");
+                                   " ORDER BY verdict, number LIMIT ?3");
     if (s) {
         sqlite3_bind_int64(s, 1, sqlite3_column_int64(row, RETRY_KEY));
         sqlite3_bind_int64(s, 2, sqlite3_column_int64(row, NUMBER));
@@ -279,12 +279,14 @@ impact_trace(struct index *x, const char *sought, impact_rule_fn *fn, void *owne
     const struct teller t = {x, fn, owner};
     cJSON *to = cJSON_CreateObject(), *list = cJSON_CreateArray();
     index_flush(x);
+    index_hurry(x, IMPACT_BUDGET_MS); /* what is not found by then is left out */
     for (int how = 0; how < 3 && cJSON_GetArraySize(list) == 0; how++) {
         sqlite3_stmt *s = strlen(sought) < SOUGHT_MAX ? find(x, sought, how) : NULL;
         while (s && cJSON_GetArraySize(list) < IMPACT_TRACE_MAX && sqlite3_step(s) == SQLITE_ROW)
             cJSON_AddItemToArray(list, tell(&t, s));
         sqlite3_finalize(s);
     }
+    index_hurry(x, 0);
     bool ok = cJSON_GetArraySize(list) > 0;
     cJSON_AddBoolToObject(to, "ok", ok);
     if (!ok)

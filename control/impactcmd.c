@@ -48,7 +48,9 @@ print_affected(const cJSON *a)
     say_row("affected", "%s refused, %s deferred (%s of them delivered later)",
             say_count(say_number(a, "refused"), refused),
             say_count(say_number(a, "deferred"), deferred),
-            say_count(say_number(a, "delivered_later"), later));
+            cJSON_IsNumber(say_member(a, "delivered_later")) ? say_count(say_number(a, "delivered_later"), later) : "?");
+    if (say_number(a, "not_looked_at") > 0)
+        say_row("", "what follows leaves out the oldest %s", say_count(say_number(a, "not_looked_at"), later));
     cJSON_ArrayForEach(one, say_member(a, "domains"))
         say_row(one->prev && one->prev->next ? "" : "by domain", "%-32s %s refused, %s deferred",
                 say_text(one, "domain"), say_count(say_number(one, "refused"), refused),

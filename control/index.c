@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <time.h>
 
 #include "control/index_private.h"
 #include "control/journal.h"
@@ -24,8 +25,8 @@ static const char schema[] =
     "  sport INTEGER, client TEXT, mail_from TEXT, sender_domain TEXT, message_id TEXT, retry_key INTEGER,"
     "  verdict INTEGER NOT NULL, score_milli INTEGER, generation INTEGER, cause TEXT, stage TEXT,"
     "  other_generation INTEGER, other_verdict INTEGER, culprit INTEGER NOT NULL, accepted_by INTEGER, json TEXT);"
-    "CREATE INDEX messages_culprit ON messages(culprit, number) WHERE culprit > 0;"
-    "CREATE INDEX messages_retry ON messages(retry_key, number);"
+    "CREATE INDEX messages_culprit ON messages(culprit, number, verdict, accepted_by, time_ms) WHERE culprit > 0;"
+    "CREATE INDEX messages_retry ON messages(retry_key, verdict, number);"
     "CREATE INDEX messages_message_id ON messages(message_id) WHERE message_id IS NOT NULL;"
     "CREATE INDEX messages_src ON messages(src, sport);"
     "CREATE TABLE recipients(message INTEGER, place INTEGER, address TEXT, domain TEXT, PRIMARY KEY(message, place))"
@@ -270,6 +271,34 @@ index_ask(struct index *x, const char *sql)
     if (rc)
         index_failed(x, rc, "cannot be asked");
     return s;
+}
+
+static uint64_t
+monotonic_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static int
+is_late(void *owner)
+{
+    struct index *x = owner;
+    x->was_late = x->was_late || monotonic_ms() >= x->late_ms;
+    return x->was_late;
+}
+
+void
+index_hurry(struct index *x, uint32_t budget_ms)
+{
+    enum { STEPS = 1000 }; /* of SQLite's machine between two looks at the clock: some 50 us */
+    if (budget_ms) {
+        x->late_ms = monotonic_ms() + budget_ms;
+        x->was_late = false;
+    }
+    if (x->db)
+        sqlite3_progress_handler(x->db, budget_ms ? STEPS : 0, budget_ms ? is_late : NULL, x);
 }
 
 /* ---- expiry ---- */

@@ -37,7 +37,7 @@ extern "C" {
 #endif
 
 enum {
-    INDEX_VERSION = 1, /* of the tables */
+    INDEX_VERSION = 2, /* of the tables */
     INDEX_BATCH_MAX = 2000,
     INDEX_BATCH_MS = 1000,
     INDEX_TAKE_MAX = 500,  /* lines of the ring in one index_take: about 20 ms */

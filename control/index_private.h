@@ -29,6 +29,8 @@ struct index {
     uint64_t retry_ms;      /* when to try to open again */
     uint64_t expire_ms;     /* when to look for old ones again */
     struct index_counts counts;
+    uint64_t late_ms; /* monotonic: a question is given up then, while index_hurry holds */
+    bool was_late;    /* one was */
     char error[1024];
 };
 
@@ -40,6 +42,9 @@ void index_failed(struct index *x, int rc, const char *what);
 
 /* A statement for one question, bound by the caller, finalized by him; NULL: it cannot be had. */
 sqlite3_stmt *index_ask(struct index *x, const char *sql);
+
+/* Questions from here on end with SQLITE_INTERRUPT when budget_ms have passed, all together. 0: they have all the time. */
+void index_hurry(struct index *x, uint32_t budget_ms);
 
 static inline void
 index_bind_text(sqlite3_stmt *s, int at, const char *text)

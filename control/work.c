@@ -138,22 +138,38 @@ first_and_last(const char *said, char *text, size_t size)
         snprintf(text, size, "%.*s", (int)(end - begin), said + begin);
 }
 
+/* What each rule is worth and says, for `trace`, which has no time to load an image. */
+static int
+keep_rules(const struct work *w, const struct ruleset *rs, char *err)
+{
+    cJSON *o = cJSON_CreateObject();
+    for (uint32_t i = 0; i < ruleset_rule_cnt(rs); i++) {
+        cJSON *rule = cJSON_CreateArray();
+        cJSON_AddItemToArray(rule, cJSON_CreateNumber(ruleset_rule_score_milli(rs, i)));
+        cJSON_AddItemToArray(rule, cJSON_CreateString(ruleset_rule_describe(rs, i)));
+        cJSON_AddItemToObject(o, ruleset_rule_name(rs, i), rule);
+    }
+    int ret = write_json(w, "rules.json", o, err);
+    cJSON_Delete(o);
+    return ret;
+}
+
 /* As the data plane will: its loader, its golden set. */
 static int
-load_and_judge(const struct work *w, const void *image, size_t len, cJSON *o, char *err, size_t err_size)
+load_and_judge(const struct work *w, const void *image, size_t len, cJSON *o, char *err)
 {
     struct scanner sc;
     char golden[GOLDEN_TEXT_LEN];
-    struct ruleset *rs = ruleset_load(image, len, w->generation, 1, err, err_size);
-    if (!rs)
+    struct ruleset *rs = ruleset_load(image, len, w->generation, 1, err, GENERATIONS_ERR_MAX);
+    if (!rs || keep_rules(w, rs, err))
         return -1;
     if (scanner_init(&sc, 0, 2)) {
-        snprintf(err, err_size, "no memory for a scanner");
+        snprintf(err, GENERATIONS_ERR_MAX, "no memory for a scanner");
         return -1;
     }
     int ret = golden_digest(&sc, rs, &w->settings->thresholds, golden);
     if (ret)
-        snprintf(err, err_size, "the golden set could not be judged");
+        snprintf(err, GENERATIONS_ERR_MAX, "the golden set could not be judged");
     cJSON_AddStringToObject(o, "digest", ruleset_digest(rs));
     cJSON_AddStringToObject(o, "golden", golden);
     cJSON_AddNumberToObject(o, "rules", ruleset_rule_cnt(rs));
@@ -178,7 +194,7 @@ compiled(const struct work *w, const char *source, FILE *out)
         return put_line(out, o);
     }
     cJSON *o = cJSON_CreateObject();
-    if (load_and_judge(w, image, len, o, err, sizeof(err)))
+    if (load_and_judge(w, image, len, o, err))
         return cJSON_Delete(o), put_line(out, outcome(false, err));
     if (generations_write(w->store, w->generation, "image", image, len, err))
         return cJSON_Delete(o), put_line(out, outcome(false, err));

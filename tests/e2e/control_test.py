@@ -113,6 +113,26 @@ def proof():
         check("proof/rules-known", c.ask("gen-show", generation=2).get("rules") == 2, c.ask("gen-show", generation=2))
 
 
+def questions():
+    with Control() as c:
+        c.push(c.rules("body WORD /zzz/\nscore WORD 7.5\ndescribe WORD Says zzz\n"), force=ALL_FORCED)
+        c.push(force=ALL_FORCED)
+        c.plane.record(id="0A1B2C", time="2026-01-31T10:00:00.000Z", src="192.0.2.1", sport=4711, mail_from="a@b.example",
+                       message_id="<m@b.example>", rcpt=["c@d.example"], octets=99, verdict="refuse", score=7.5,
+                       rules=["WORD", "GONE"], generation=1)
+        c.until(lambda: c.ask("trace", id="0A1B2C").get("ok"))
+        rules = c.ask("trace", id="<m@b.example>")["messages"][0]["verdicts"][0]["rules"]
+        check("questions/trace", rules == [{"name": "WORD", "score": 7.5, "describe": "Says zzz"}, {"name": "GONE"}], rules)
+        found = c.ask("affected", generation=1, limit=1000)
+        check("questions/affected", (found.get("refused"), found.get("not_looked_at"), found.get("delivered_later"),
+                                     len(found.get("messages", []))) == (1, 0, 0, 1), found)
+        check("questions/too-many", "1000" in c.ask("affected", generation=1, limit=1001).get("error", ""))
+        c.push(force=ALL_FORCED)
+        c.ask("rollback", to=1)
+        copy = c.until(lambda: c.ask("status")["live"]["generation"] == 4) and c.ask("gen-show", generation=4)
+        check("questions/copy", copy and copy.get("rules") == 1 and copy.get("copy_of") == 1, copy)
+
+
 def plane_trouble():
     with Control() as c:
         c.push(force=ALL_FORCED)
@@ -248,7 +268,7 @@ def main():
     if asked and asked[0] == "long":
         long_life(*map(int, asked[1:2]))
     else:
-        for test in (push_goes_live, harm, proof, plane_trouble, requests, disk_full, start, long_life):
+        for test in (push_goes_live, harm, proof, questions, plane_trouble, requests, disk_full, start, long_life):
             if not asked or test.__name__ in asked:
                 test()
     return 1 if failed else 0

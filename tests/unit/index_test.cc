@@ -606,6 +606,41 @@ TEST_F(Index, HundredThousandInBoundedMemory)
            after.ru_maxrss - before.ru_maxrss, (double)fs::file_size(path) / 1e6, asked);
 }
 
+/* One Message-ID tried again and again: each asks about all that came after it. */
+TEST_F(Index, AQuestionDoesNotHoldTheLoopUp)
+{
+    enum { TRIES = 12000, RCPTS = 8 };
+    open();
+    std::vector<std::string> rcpt, others;
+    for (int i = 0; i < RCPTS; i++) {
+        rcpt.push_back("a" + std::to_string(i) + "@d.example");
+        others.push_back("b" + std::to_string(i) + "@d.example");
+    }
+    for (int i = 0; i < TRIES; i++)
+        add({ .message_id = "<one@x>", .rcpt = rcpt, .verdict = "refuse", .generation = 2 });
+    for (int i = 0; i < 3000; i++) /* let through, but to others */
+        add({ .message_id = "<one@x>", .rcpt = others, .verdict = "accept", .generation = 2 });
+    index_flush(x);
+    auto start = std::chrono::steady_clock::now();
+    cJSON *a = affected(2, IMPACT_MESSAGES_MAX);
+    double asked = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    EXPECT_EQ(TRIES, number(a, "refused"));
+    EXPECT_TRUE(cJSON_IsNull(cJSON_GetObjectItem(a, "delivered_later")));
+    EXPECT_EQ(TRIES - IMPACT_LOOKED_MAX, number(a, "not_looked_at"));
+    EXPECT_EQ(IMPACT_LOOKED_MAX, number(cJSON_GetArrayItem(cJSON_GetObjectItem(a, "domains"), 0), "refused"));
+    EXPECT_EQ(IMPACT_MESSAGES_MAX, cJSON_GetArraySize(cJSON_GetObjectItem(a, "messages")));
+    EXPECT_LT(asked, 2) << "it is some hundred ms; without a bound minutes";
+    cJSON_Delete(a);
+    start = std::chrono::steady_clock::now();
+    cJSON *t = impact_trace(x, "<one@x>", nullptr, nullptr);
+    double traced = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    EXPECT_GE(cJSON_GetArraySize(cJSON_GetObjectItem(t, "messages")), 1);
+    EXPECT_LT(traced, 1);
+    cJSON_Delete(t);
+    printf("affected of %d with one key: %.0f ms; trace %.0f ms\n", TRIES, asked * 1000, traced * 1000);
+    EXPECT_STREQ("", index_error(x)) << "who was late is no error";
+}
+
 /* The ring is told that lines are stored only when they are. */
 TEST_F(Index, RingIsReleasedByTheCommit)
 {
