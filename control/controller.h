@@ -37,7 +37,6 @@ struct waiter {
     uint32_t generation;
     bool is_push;     /* until it is settled; else until the data plane has answered */
     bool is_rollback; /* answered with from and last_worker_us */
-    uint32_t state_seen;
     uint64_t end_ms; /* 0: never */
 };
 
@@ -65,7 +64,7 @@ struct controller {
     uint32_t evidence_of; /* generation */
     struct evidence_reading reading;
     uint64_t seen[6]; /* epoch and sums at the last reading: unchanged, nothing is computed */
-    uint64_t watched_ms, trip_seq, heartbeat;
+    uint64_t watched_ms, trip_seq;
     uint32_t last_worker_us; /* of the last return */
 
     char push_path[4096]; /* of the compile job that is being started */
@@ -74,7 +73,7 @@ struct controller {
 
 /* state: made if missing; locked, so that there is one controller for it. */
 int controller_lock(struct controller *c, const struct settings *s);
-/* After privileges were dropped; admin_fd's socket is bound by now. */
+/* After privileges were dropped; c->admin is open by now, and the folder locked. */
 int controller_open(struct controller *c);
 /* Until SIGTERM or SIGINT. */
 void controller_run(struct controller *c);

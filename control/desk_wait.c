@@ -16,7 +16,6 @@ desk_wait_for(const struct request *q, uint32_t generation, bool is_push, bool i
                                         .generation = generation,
                                         .is_push = is_push,
                                         .is_rollback = is_rollback,
-                                        .state_seen = UINT32_MAX,
                                         .end_ms = is_push ? 0 : c->now_ms + CONTROLLER_ANSWER_MS};
         return;
     }

@@ -9,7 +9,7 @@
 #include "control/crash.h"
 #include "control/work.h"
 
-enum { LOAD_WAIT_MS = 5000, COPY_MS = 600000 };
+enum { LOAD_WAIT_MS = 5000 };
 
 /* ---- journal ---- */
 
@@ -152,7 +152,6 @@ link_up(void *owner)
     struct controller *c = owner;
     controller_log("link: connected to %s", c->settings->link_socket);
     c->link_error[0] = '\0';
-    c->heartbeat = 0;
 }
 
 static void
@@ -233,7 +232,7 @@ hand_start(void *owner, enum rollout_job job, const struct generation *g)
                      .generation = g->number,
                      .live = c->rollout.live,
                      .path = *c->push_path ? c->push_path : NULL};
-    uint32_t limit_s = c->settings->preflight.compile_s;
+    uint32_t limit_s = c->settings->preflight.compile_s; /* is judged by pre-flight; this only ends what never would */
     struct job_how how = {.name = is_compile ? "compiling" : "pre-flight",
                           .work = is_compile ? work_compile : work_preflight,
                           .arg = &w,

@@ -4,8 +4,8 @@
  * controller, and writes JSON lines: {"progress":"..."} any number of times, then its result, an object, as the last
  * line. Its end, its time and its output are watched from outside.
  *
- * Owns:    the children; a child's group is killed at its time limit and by job_stop.
- * Threads: one. done() is called once for each job that was begun and not stopped, from jobs_reap or jobs_tick.
+ * Owns:    the children; a child's group is killed at its time limit and by jobs_stop.
+ * Threads: one. done() is called once for each job that was begun and not stopped, from jobs_tick.
  * Limits:  JOBS_MAX at once; JOB_OUT_MAX octets of output: then it is killed and has failed. */
 #ifndef WEIR_CONTROL_JOB_H
 #define WEIR_CONTROL_JOB_H
