@@ -69,7 +69,7 @@ struct preflight_job {
  *   {"ok", "seconds", "text",
  *    "checks": [{"name","ok","text","seconds", "warnings":[..], what was found}],
  *    "predicted": {"n","k","all": k/n, "strata":[{"kind","name","n","k","share"}], "rules":[{"name","n","k","share"}]},
- *    "declared": [{"kind":"sender_suffix" or "rcpt_suffix","name":"co.uk","rules":[..]}],
+ *    "declared": [{"kind":"sender-suffix" or "rcpt-suffix","name":"co.uk","rules":[..]}],
  *    "changed": [{"mail","suffix","live","candidate","score_live","score","rules":[..]}]}
  *
  * predicted: of the n mails of the corpora that live lets through the candidate rejects k; strata (sender's suffix) and

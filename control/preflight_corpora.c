@@ -147,7 +147,7 @@ predict(cJSON *predicted, struct tally *t)
     cJSON_AddNumberToObject(predicted, "all", t->n ? (double)t->k / t->n : 0);
     cJSON *strata = cJSON_AddArrayToObject(predicted, "strata");
     for (uint32_t i = 0; i < t->suffixes.cnt; i++)
-        add_predicted(strata, "sender_suffix", &t->suffixes.list[i]);
+        add_predicted(strata, "sender-suffix", &t->suffixes.list[i]);
     cJSON *rules = cJSON_AddArrayToObject(predicted, "rules");
     for (uint32_t i = 0; i < t->rules.cnt; i++) {
         t->rules.list[i].n = t->n;

@@ -136,7 +136,7 @@ declare(struct matrix *x, const char *suffix, uint32_t mask, const struct culpri
         if (!(mask & sender << d) || cJSON_GetArraySize(x->p->declared) >= PREFLIGHT_LISTED_MAX)
             continue;
         cJSON *j = cJSON_CreateObject();
-        cJSON_AddStringToObject(j, "kind", d == DIRECTION_SENDER ? "sender_suffix" : "rcpt_suffix");
+        cJSON_AddStringToObject(j, "kind", d == DIRECTION_SENDER ? "sender-suffix" : "rcpt-suffix");
         cJSON_AddStringToObject(j, "name", suffix);
         cJSON_AddItemToObject(j, "rules", culprits_json(x, who));
         cJSON_AddItemToArray(x->p->declared, j);

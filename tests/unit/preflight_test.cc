@@ -263,7 +263,7 @@ TEST_F(Preflight, what_was_declared_passes_and_is_told)
     EXPECT_TRUE(cJSON_IsTrue(cJSON_GetObjectItem(check("lint"), "ok"))) << text(check("lint"), "text");
     EXPECT_TRUE(cJSON_IsTrue(cJSON_GetObjectItem(check("suffixes"), "ok"))) << text(check("suffixes"), "text");
     const cJSON *declared = cJSON_GetArrayItem(cJSON_GetObjectItem(report, "declared"), 0);
-    EXPECT_EQ(text(declared, "kind"), "sender_suffix");
+    EXPECT_EQ(text(declared, "kind"), "sender-suffix");
     EXPECT_EQ(text(declared, "name"), "co.uk");
     /* The intent is for what it says alone. */
     candidate("header CO_UK From:addr =~ /\\.(?:co\\.uk|de)$/i\nscore CO_UK 10\nintent CO_UK suffix co.uk\n");
