@@ -87,6 +87,10 @@ begin_counting(void *arg, const struct plan *plan, uint32_t window)
     struct agent *a = arg;
     if (!a->tally)
         return;
+    if (plan->generation_b != a->deferred_for) { /* what a former one deferred takes no place from it */
+        deferred_clear(a->deferred);
+        a->deferred_for = plan->generation_b;
+    }
     if (tally_pair(a->tally, plan->a, plan->b) != 0)
         LOG_AT(ERR, "no memory: generation %u is not watched\n", plan->generation_b);
     else if (window > 0)
@@ -107,10 +111,13 @@ cost_of_pairs(void *arg, uint64_t *messages, uint64_t *ns_a, uint64_t *ns_b)
 }
 
 static uint64_t
-messages_deferred(void *arg)
+messages_not_deferred(void *arg)
 {
-    struct agent *a = arg;
-    return a->deferred ? deferred_used(a->deferred) : 0;
+    const struct agent *a = arg;
+    uint64_t cnt = 0;
+    for (unsigned i = 0; i < a->appliance->workers_cnt; i++)
+        cnt += __atomic_load_n(&a->workers[i]->pl->counter[COUNTER_DEFER_FULL], __ATOMIC_RELAXED);
+    return cnt;
 }
 
 /* ---- making and ending ---- */
@@ -174,7 +181,7 @@ agent_new(struct appliance *appliance, struct worker *const *workers)
     signal_set(&set);
     a->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     a->instance = random_number();
-    const struct roles_hooks hooks = {a, begin_counting, cost_of_pairs, messages_deferred};
+    const struct roles_hooks hooks = {a, begin_counting, cost_of_pairs, messages_not_deferred};
     a->roles = roles_new(appliance->swap, appliance->workers_cnt, appliance->golden, c->state, &hooks);
     bool is_up = a->roles && open_messages(a, c->messages);
     if (is_up && *c->link_socket)

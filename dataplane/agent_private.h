@@ -31,6 +31,7 @@ struct agent {
     struct handover handover;
     struct tally *tally;       /* the cores count there, */
     struct deferred *deferred; /* and remember there */
+    uint32_t deferred_for;     /* the new set whose messages those are */
     FILE *messages; /* NULL: none are written */
     uint64_t instance;
     uint64_t start_ms;

@@ -209,6 +209,18 @@ deferred_used(const struct deferred *d)
 }
 
 void
+deferred_clear(struct deferred *d)
+{
+    if (!deferred_used(d))
+        return;
+    for (uint32_t i = 0; i < WORDS; i++) {
+        uint64_t word = load(&d->word[i]);
+        if (word)
+            forget(d, &d->word[i], word);
+    }
+}
+
+void
 deferred_sweep(struct deferred *d, uint64_t now_ms)
 {
     uint32_t part = d->sweep_at++ % SWEEPS;

@@ -11,8 +11,10 @@
  *
  * Two messages of one key are one in 2^52 pairs; the seed is random, so nobody can look for them.
  *
+ * Another new set begins with an empty table: what came of a former one's messages says nothing of it.
+ *
  * Owns:    32 MiB of addresses; a page becomes resident when a message falls there.
- * Threads: deferred_new, free: set-up. deferred_sweep: the agent. The rest: any core, lock-free.
+ * Threads: deferred_new, free: set-up. deferred_sweep, clear: the agent. The rest: any core, lock-free.
  * Limits:  DEFERRED_MAX messages, fewer if told; DEFERRED_KEEP_MIN. Fails: deferred_new (NULL). */
 #ifndef WEIR_DATAPLANE_DEFERRED_H
 #define WEIR_DATAPLANE_DEFERRED_H
@@ -58,6 +60,9 @@ unsigned deferred_take(struct deferred *d, uint64_t key);
 
 /* Messages remembered. May lag. */
 uint32_t deferred_used(const struct deferred *d);
+
+/* Forgets all. What cores put in meanwhile may stay. Some 10 ms when there was anything. */
+void deferred_clear(struct deferred *d);
 
 /* Forgets what is too old in the next part of the table; 256 calls are a round of it. */
 void deferred_sweep(struct deferred *d, uint64_t now_ms);

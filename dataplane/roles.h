@@ -52,8 +52,8 @@ struct roles_hooks {
     void (*begin)(void *arg, const struct plan *plan, uint32_t window);
     /* Messages judged twice so far, and the time that both sets took for them. */
     void (*cost)(void *arg, uint64_t *messages, uint64_t *ns_a, uint64_t *ns_b);
-    /* Messages that are remembered as deferred. */
-    uint64_t (*deferred)(void *arg);
+    /* Messages so far that should have been deferred and could not be remembered. */
+    uint64_t (*not_deferred)(void *arg);
 };
 
 /* golden may be NULL (nobody judges it: its answers are not compared). state: the folder; "" or NULL: nothing is kept. */

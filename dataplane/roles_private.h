@@ -96,6 +96,7 @@ struct roles {
     uint32_t window_len_ms;
     uint64_t window_ms; /* when it ends; 0: never */
     uint64_t cost_messages, cost_a, cost_b; /* where the guard of time looked last */
+    uint64_t not_deferred;                  /* when this plan began */
 
     struct disk_job job;
     uint64_t disk_version, disk_done; /* wanted, and of the last job that ended */

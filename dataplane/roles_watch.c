@@ -38,6 +38,12 @@ look_at_cost(struct roles *r)
         r->hooks.cost(r->hooks.arg, &r->cost_messages, &r->cost_a, &r->cost_b);
 }
 
+static uint64_t
+not_deferred(const struct roles *r)
+{
+    return r->hooks.not_deferred ? r->hooks.not_deferred(r->hooks.arg) : 0;
+}
+
 static void
 begin_window(struct roles *r, uint32_t window)
 {
@@ -54,6 +60,7 @@ roles_begin_pair(struct roles *r)
 {
     const struct plan *p = swap_known(r->swap);
     uint32_t window = p->stage == LINK_STAGE_LIVE ? 1 : 0;
+    r->not_deferred = not_deferred(r);
     if (!p->other)
         return; /* what was counted stays to be read */
     bool is_same = p->generation_a == r->pair_a && p->generation_b == r->pair_b && window == (r->window != 0);
@@ -115,12 +122,11 @@ guard_deferrals(struct roles *r)
 {
     uint32_t max = values_now(r)->defer_max;
     char text[LINK_TEXT_MAX];
-    if (!r->hooks.deferred || max == 0)
+    uint64_t cnt = not_deferred(r) - r->not_deferred;
+    if (cnt == 0 || max == 0)
         return;
-    uint64_t used = r->hooks.deferred(r->hooks.arg);
-    if (used < max)
-        return;
-    snprintf(text, sizeof(text), "%llu messages are deferred, %u may be", (unsigned long long)used, max);
+    snprintf(text, sizeof(text), "%llu messages more than may be remembered (%u) should have been deferred",
+             (unsigned long long)cnt, max);
     trip(r, LINK_REASON_DEFERRALS, text);
 }
 

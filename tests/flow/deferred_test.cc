@@ -49,6 +49,17 @@ TEST_F(Deferred, SoManyTriesAndNoMore)
     EXPECT_EQ(DEFERRED_ENOUGH, ask(k, 0, 1)); // fewer than it had
 }
 
+TEST_F(Deferred, ClearedForAnother)
+{
+    for (uint64_t i = 1; i <= 1000; i++)
+        EXPECT_EQ(DEFERRED_AGAIN, ask(i * 0x9e3779b97f4a7c15));
+    EXPECT_EQ(DEFERRED_FULL, ask(77));
+    deferred_clear(d);
+    EXPECT_EQ(0u, deferred_used(d));
+    EXPECT_EQ(DEFERRED_AGAIN, ask(0x9e3779b97f4a7c15));
+    EXPECT_EQ(1u, tries);
+}
+
 TEST_F(Deferred, TakenWhenDecided)
 {
     EXPECT_EQ(0u, deferred_take(d, 77));

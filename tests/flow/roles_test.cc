@@ -70,7 +70,7 @@ now_ms()
 
 // What the hooks say and were told.
 struct World {
-    std::atomic<uint64_t> messages{0}, a{0}, b{0}, deferred{0};
+    std::atomic<uint64_t> messages{0}, a{0}, b{0}, not_deferred{0};
     std::vector<std::string> begun;
 };
 
@@ -98,7 +98,7 @@ protected:
             World *w = static_cast<World *>(arg);
             *messages = w->messages, *a = w->a, *b = w->b;
         };
-        hooks.deferred = [](void *arg) { return static_cast<World *>(arg)->deferred.load(); };
+        hooks.not_deferred = [](void *arg) { return static_cast<World *>(arg)->not_deferred.load(); };
         r = roles_new(s, CORES, g.get(), state.c_str(), &hooks);
         ASSERT_NE(r, nullptr);
         char err[256];
@@ -553,15 +553,22 @@ TEST_F(Roles, SlowOnesAndTooManyDeferralsGoBack)
     EXPECT_EQ(state().trip.reason, static_cast<uint32_t>(LINK_REASON_SLOW));
     EXPECT_STREQ(state().trip.text, "2.50 times the time of the old one over the last 500 messages");
 
+    world.not_deferred = 7; // of a former one
     candidate(3);
     values.defer_max = 10;
+    stage(3, LINK_STAGE_CANARY);
+    EXPECT_EQ(books(), "1/3/0 CANARY");
     stage(3, LINK_STAGE_PROBATION);
-    world.deferred = 9;
     EXPECT_EQ(books(), "1/3/0 PROBATION");
-    world.deferred = 10;
+    world.not_deferred = 8;
     books();
     EXPECT_EQ(books(), "1/0/0 NONE");
     EXPECT_EQ(state().trip.reason, static_cast<uint32_t>(LINK_REASON_DEFERRALS));
+    EXPECT_STREQ(state().trip.text, "1 messages more than may be remembered (10) should have been deferred");
+
+    candidate(4); // what stopped the one before says nothing of the next
+    stage(4, LINK_STAGE_PROBATION);
+    EXPECT_EQ(books(), "1/4/0 PROBATION");
 }
 
 TEST_F(Roles, WindowsBeginAnew)
