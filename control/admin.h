@@ -24,7 +24,8 @@
  *   for pushers
  *     push           path [stage] [force: a list of "preflight", "shadow", "probation"] [expect] [comment] [wait]
  *                    stage: go no further by itself than SHADOW, CANARY or PROBATION: held there until `promote`.
- *                    expect: a list of {"kind","name","rate"}: new rejects that are meant to be (evidence_declare)
+ *                    expect: a list of {"kind","name","rate"}: new rejects that are meant to be (evidence_declare); kinds
+ *                    as in watch_kind_name. "rule": what would pass without its points counts against that rule alone
  *     hold resume promote quarantine release          generation [comment]
  *     rollback       [to] [comment]                   to: an earlier generation; the previous one
  *     prove          [generation]                     the live one; progress as in push

@@ -197,19 +197,22 @@ evidence_stage(const struct evidence *e, uint32_t window_ms, struct link_stage *
     if (window_ms)
         alpha /= fmin(fmax((double)(YEAR_MS / window_ms), 1), YEAR_WINDOWS_MAX);
     const struct name *declared = NULL;
+    double rho_rule = 0, limit_stratum = -log(alpha * PART_TABLE_STRATA / LINK_STRATA_MAX);
     to->exempt_cnt = 0;
     memset(to->exempt, 0, sizeof(to->exempt));
     while ((declared = next_declared(e, declared)) != NULL && to->exempt_cnt < LINK_EXEMPT_MAX) {
         struct link_exempt *x = &to->exempt[to->exempt_cnt++];
         x->kind = declared->kind;
         memcpy(x->name, declared->name, sizeof(x->name));
+        if (x->kind == LINK_KIND_RULE)
+            rho_rule = fmax(rho_rule, declared->rho);
     }
     double limit = -log(alpha * PART_TABLE);
     evidence_trip_table(e->rho_all, limit, &to->trip_all);
     evidence_trip_table(e->mirror.rho, limit, &to->trip_mirror);
     evidence_trip_table(e->error.rho, limit, &to->trip_error);
-    evidence_trip_table(declared ? declared->rho : e->settings.rho_stratum,
-                        -log(alpha * PART_TABLE_STRATA / LINK_STRATA_MAX), &to->trip_stratum);
+    evidence_trip_table(declared ? declared->rho : e->settings.rho_stratum, limit_stratum, &to->trip_stratum);
+    evidence_trip_table(rho_rule, limit_stratum, &to->trip_declared); /* an exempt stratum's share of alpha is unspent */
 }
 
 /* ---- reading the page ---- */

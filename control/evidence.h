@@ -78,7 +78,9 @@ void evidence_declare(struct evidence *e, enum link_kind kind, const char *name,
 
 /* What of this the data plane needs: fills the trip tables, exempt_cnt and exempt of `to`, nothing else. window_ms as
  * there; 0 before LIVE. Strata with a raised rho are exempt; when they are more than LINK_EXEMPT_MAX, the largest
- * rho are, and the table for strata is made for the largest of the others. */
+ * rho are, and the table for strata is made for the largest of the others. The table for declared rules is made for the
+ * largest rho of a rule. What declared rules alone reject is bad in their own strata only: there the declared rho is
+ * what they are held to, by the controller and, with it dead, by that table. */
 void evidence_stage(const struct evidence *e, uint32_t window_ms, struct link_stage *to);
 
 struct evidence_stratum {

@@ -93,7 +93,8 @@ enum link_kind {
     LINK_KIND_RCPT_SUFFIX,
     LINK_KIND_RCPT_DOMAIN,
     LINK_KIND_RULE,   /* a rule of b that hit where a's rule of that name did not: k only; n is ALL's since it was first
-                       * seen. The unit at which it was is in neither: it was chosen because it is bad */
+                       * seen. The unit at which it was is in neither: it was chosen because it is bad. Exempt: a unit
+                       * that b rejects for what such rules add alone is bad in their strata only */
     LINK_KIND_MIRROR, /* units: mail that a's score rejects; k: b accepts */
     LINK_KIND_ERROR,  /* units: messages that both judged; k: b had a scan error or limit that a had not */
     LINK_KIND_CNT
@@ -116,13 +117,13 @@ struct link_stage {
     uint32_t units_proven;    /* LIVE: sender suffixes with fewer units stay on probation */
     uint32_t window_ms;       /* LIVE: counts and seen domains begin anew after so long; 0: never */
     uint32_t slow_permille;   /* guard: b takes more than this of a's time over the last GUARD_MESSAGES; 0: off */
-    uint32_t exempt_cnt;      /* strata that do not trip here (declared by the operator) */
+    uint32_t exempt_cnt;      /* strata that do not trip here (declared by the operator); rules by trip_declared */
     uint32_t pad;
     struct link_exempt {
         uint32_t kind;
         char name[LINK_NAME_MAX];
     } exempt[LINK_EXEMPT_MAX];
-    struct link_trip_table trip_all, trip_stratum, trip_mirror, trip_error;
+    struct link_trip_table trip_all, trip_stratum, trip_mirror, trip_error, trip_declared;
 };
 
 struct link_return {

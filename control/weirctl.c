@@ -36,7 +36,8 @@ static const struct verb {
       "push --link SOCKET [--generation N] [--wait-ms N] [--json] [--signatures PATH]... [--jobs N] [--no-cache] PATH",
       "give rules, or a compiled image, to weir-control: proved, then SHADOW, CANARY, PROBATION, LIVE. --stage: no further by\n"
       "itself than that. --force: leaves out gates, of preflight,shadow,probation; it is journaled. --expect: new rejects that\n"
-      "are meant to be, such as sender-suffix:example=30% or all=2%. --wait: until it is live or comes back, with progress.\n"
+      "are meant to be, such as sender-suffix:example=30% or all=2%. rule:NAME=30%: what would be accepted without that rule's\n"
+      "points speaks against it alone, once it refuses more than that. --wait: until it is live or comes back, with progress.\n"
       "--link: straight to the data plane, live at once: no stages, no proof" },
     { "status", verb_status,
       "status [--json]\n"

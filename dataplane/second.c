@@ -1,5 +1,6 @@
 #include "dataplane/second.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,7 +17,7 @@
 #include "dataplane/tally.h"
 #include "scan/suffix.h"
 
-enum { PPM = 1000000, PERMILLE = 1000 };
+enum { PPM = 1000000, PERMILLE = 1000, BOUNCE_UNIT_MAX = 256 };
 
 /* Of the canary's shares: the same for all Weirs, so that a restart changes nothing. */
 #define CANARY_SEED UINT64_C(0x5765697243616e61)
@@ -176,6 +177,18 @@ ns_of(const struct second *s, uint64_t cycles)
     return (uint64_t)((double)cycles * 1e9 / (double)s->cycles_hz);
 }
 
+/* Bounces of everybody have one sender, who would be one unit for ever: theirs is the domain that they go to. It is no
+ * sender's domain, so another than that. The span lives in room. */
+static struct span
+unit_of_bounce(const struct case_of *c, char room[BOUNCE_UNIT_MAX])
+{
+    struct second_place to;
+    second_place(&c->pl->scanner, smtp_rcpt_cnt(c->s) ? smtp_rcpt(c->s, 0) : (struct span){0}, &to);
+    int len = snprintf(room, BOUNCE_UNIT_MAX, "<>%.*s", (int)RTE_MIN(to.domain.len, (size_t)BOUNCE_UNIT_MAX),
+                       (const char *)to.domain.ptr);
+    return (struct span){(const uint8_t *)room, RTE_MIN((size_t)len, (size_t)BOUNCE_UNIT_MAX - 1)};
+}
+
 static void
 add_strata(const struct case_of *c, const struct second_place *from, struct tally_mail *m)
 {
@@ -200,6 +213,7 @@ count(const struct case_of *c)
     struct second_place from;
     struct tally_mail m;
     struct link_trip why;
+    char bounce[BOUNCE_UNIT_MAX];
     second_place(&c->pl->scanner, smtp_mail_from(c->s), &from);
     memset(&m, 0, offsetof(struct tally_mail, strata));
     m.generation_a = plan->generation_a;
@@ -207,10 +221,12 @@ count(const struct case_of *c)
     m.is_comparable = pair_is_comparable(c->p);
     m.a_rejects = !verdict_forwards(c->jold->by_score);
     m.b_rejects = !verdict_forwards(c->jnew->by_score);
+    m.a_milli = c->jold->score_milli;
+    m.b_milli = c->jnew->score_milli;
     m.is_error = c->jnew->events & ~c->jold->events & failures;
     m.ns_a = ns_of(second, c->p->cycles[c->is_new_first]);
     m.ns_b = ns_of(second, c->p->cycles[!c->is_new_first]);
-    m.sender = from.domain;
+    m.sender = smtp_mail_from(c->s).len ? from.domain : unit_of_bounce(c, bounce);
     m.a = c->old;
     m.b = c->new;
     if (m.is_comparable && !m.a_rejects)

@@ -18,7 +18,8 @@
  * A message remembers the stage it was chosen in, and is decided by it. When its new set has gone meanwhile, live
  * decides; when live has gone, what live would refuse is deferred (smtp.h).
  *
- * Whoever judged counts (tally.h); a trip returns at once (swap.h), and the message at hand ends accordingly.
+ * A mail counts for its sender's registrable domain, one of the null sender for its first recipient's. Whoever judged
+ * counts (tally.h); a trip returns at once (swap.h), and the message at hand ends accordingly.
  *
  * Owns:    a core's budget and random numbers. tally and deferred are shared and borrowed.
  * Threads: the pipeline's core. Fails: never. */

@@ -404,9 +404,12 @@ is_exempt(const struct link_stage *v, enum link_kind kind, const char *name)
     return false;
 }
 
+/* NULL: the stratum does not trip here. */
 static const struct link_trip_table *
-table_of(const struct link_stage *v, enum link_kind kind)
+table_of(const struct link_stage *v, enum link_kind kind, const char *name)
 {
+    if (is_exempt(v, kind, name))
+        return kind == LINK_KIND_RULE ? &v->trip_declared : NULL;
     return kind == LINK_KIND_ALL ? &v->trip_all : kind == LINK_KIND_MIRROR ? &v->trip_mirror
            : kind == LINK_KIND_ERROR ? &v->trip_error : &v->trip_stratum;
 }
@@ -417,6 +420,7 @@ struct counting {
     const struct tally_mail *m;
     const struct link_stage *v;
     struct link_trip *why;
+    bool is_bad;      /* newly rejected, and not as was declared */
     bool has_tripped; /* the first one is told */
 };
 
@@ -425,7 +429,8 @@ check(struct counting *c, enum link_kind kind, const char *name, uint32_t n, uin
 {
     static const char *const what[LINK_KIND_CNT] = {[LINK_KIND_MIRROR] = "are no longer rejected",
                                                     [LINK_KIND_ERROR] = "could not be scanned"};
-    if (c->has_tripped || !tally_trips(table_of(c->v, kind), n, k) || is_exempt(c->v, kind, name))
+    const struct link_trip_table *table = c->has_tripped ? NULL : table_of(c->v, kind, name);
+    if (!table || !tally_trips(table, n, k))
         return;
     c->has_tripped = true;
     *c->why = (struct link_trip){.reason = LINK_REASON_EVIDENCE, .kind = kind, .n = n, .k = k, .by_data_plane = 1};
@@ -453,8 +458,8 @@ count_stratum(struct counting *c, const struct tally_stratum *s)
     }
     if (!is_new(c->t, s->hash, c->m->sender))
         return;
-    uint64_t now = count_unit(&place->nk, c->m->b_rejects);
-    if (c->m->b_rejects)
+    uint64_t now = count_unit(&place->nk, c->is_bad);
+    if (c->is_bad)
         check(c, s->kind, s->name, n_of(now), k_of(now));
 }
 
@@ -497,18 +502,40 @@ count_rules(struct counting *c, uint32_t all_n)
     }
 }
 
+/* Whether new would accept it without what declared rules add: what the others add together is nothing, and with as
+ * many points old accepts. */
+static bool
+is_as_declared(const struct counting *c)
+{
+    const struct tally_mail *m = c->m;
+    const struct tally *t = c->t;
+    if (c->v->exempt_cnt == 0 || !m->a || !m->b)
+        return false;
+    const struct ruleset *a = message_ruleset(m->a), *b = message_ruleset(m->b);
+    int64_t others = (int64_t)m->b_milli - m->a_milli;
+    for (uint32_t i = message_next_hit(m->b, 0); i < t->map_cnt && others > 0; i = message_next_hit(m->b, i + 1)) {
+        uint32_t was = t->map[i] & ~(uint32_t)SCORE_DIFFERS;
+        int32_t before = was && message_hit(m->a, was - 1) ? ruleset_rule_score_milli(a, was - 1) : 0;
+        int32_t more = ruleset_rule_score_milli(b, i) - before;
+        if (more > 0 && ruleset_rule_is_reported(b, i) && is_exempt(c->v, LINK_KIND_RULE, ruleset_rule_name(b, i)))
+            others -= more;
+    }
+    return others <= 0;
+}
+
 /* Mail that the old set accepts. */
 static void
 count_accepted(struct counting *c)
 {
     const struct tally_mail *m = c->m;
+    c->is_bad = m->b_rejects && !is_as_declared(c);
     if (is_new(c->t, LINK_KIND_ALL, m->sender)) {
-        uint64_t now = count_unit(&c->t->e->nk_all, m->b_rejects);
+        uint64_t now = count_unit(&c->t->e->nk_all, c->is_bad);
         if (m->b_rejects)
             count_rules(c, n_of(now)); /* before ALL: who is to blame is the better reason */
         for (uint32_t i = 0; i < m->strata_cnt; i++)
             count_stratum(c, &m->strata[i]);
-        if (m->b_rejects)
+        if (c->is_bad)
             check(c, LINK_KIND_ALL, "", n_of(now), k_of(now));
         return;
     }
@@ -520,7 +547,7 @@ bool
 tally_count(struct tally *t, unsigned thread_idx, const struct tally_mail *m, const struct link_stage *values,
             struct link_trip *why)
 {
-    struct counting c = {t, m, values, why, false};
+    struct counting c = {.t = t, .m = m, .v = values, .why = why};
     if (!enter(t, thread_idx))
         return false;
     if (m->generation_a == t->generation_a && m->generation_b == t->generation_b && t->map) {

@@ -8,7 +8,8 @@
  *   old accepts    a unit of ALL, the sender's suffix, each recipient's suffix and domain; bad when new rejects.
  *                  Then also RULE for each rule that made the difference: hit now and not before, or with another
  *                  score. These go with the units of ALL, so k never passes n; the unit at which a rule is first
- *                  seen only names it, for it was chosen because it is bad
+ *                  seen only names it, for it was chosen because it is bad. Rules that are exempt were declared by
+ *                  the operator: what new would accept without the points that they add is bad in no other stratum
  *   old rejects    a unit of MIRROR; bad when new accepts
  *   any            a unit of ERROR, every mail; bad when only new failed or gave up
  *
@@ -73,6 +74,7 @@ struct tally_mail {
     uint32_t generation_a, generation_b;
     bool is_comparable; /* false: only the time and ERROR */
     bool a_rejects, b_rejects, is_error; /* is_error: b failed where a did not */
+    int32_t a_milli, b_milli;            /* what they score */
     uint64_t ns_a, ns_b;
     struct span sender;         /* whose unit it is: the registrable domain */
     const struct message *a, *b; /* for rules, ended; NULL: none */

@@ -101,6 +101,34 @@ def wave_that_the_new_one_sees(d):
         d.whole(outcome)
 
 
+@drill("declared-wave", full={"rate": 80})
+def wave_that_was_declared(d):
+    """a new rule for a wave of spam from everywhere, declared with --expect: it must not be taken back"""
+    with Rig("declared") as rig:
+        kinds = {"wave": {"share": 0.4, "from": "", "rcpt": ""}}
+        traffic = rig.traffic(rate=d.counts["rate"], kinds=kinds, domains=4000)
+        time.sleep(1)
+        generation = rig.newest() + 1
+        rig.push(rig.rules("undeclared", by_kind("wave", "NEW_WAVE")), force=("preflight",))
+        state = rig.wait_state(generation, "QUARANTINED", "LIVE", seconds=40)
+        d.check("not declared: back from shadow", f"{' '.join(rig.states(generation))}: {rig.why(generation)}",
+                state == "QUARANTINED")
+        generation = rig.newest() + 1
+        rig.push(rig.rules("declared", by_kind("wave", "DECLARED_WAVE")), "--expect", "rule:DECLARED_WAVE=60%",
+                 force=("preflight",))
+        climbs(d, rig, generation)
+        time.sleep(2)
+        outcome = traffic.end()
+        wave = outcome.of(outcome.good, kind="wave")
+        others = set(outcome.good) - set(wave)
+        d.check("the wave is refused at last", f"{len(set(outcome.refused) & set(wave))} of {len(wave)} refused",
+                set(outcome.refused) & set(wave))
+        d.check("nobody else is harmed",
+                f"{len(set(outcome.refused) & others)} refused, {len(set(outcome.deferred) & others)} deferred",
+                not set(outcome.refused) & others and not set(outcome.deferred) & others)
+        d.whole(outcome)
+
+
 @drill("bulk-sender", full={"rate": 80})
 def one_bulk_sender(d):
     """a good new rule hits one bulk sender, a fifth of the mail: one sender is one unit, it must not be taken back"""

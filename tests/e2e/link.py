@@ -99,7 +99,7 @@ class Link:
         body = STAGE_HEAD.pack(generation, stage, share_ppm, lease_ms, budget_permille, defer_max, defer_tries,
                                units_proven,
                                window_ms, slow_permille, 0, 0)
-        return self.done(STAGE, body + EXEMPT.size * 32 * b"\0" + table + table + never + never)
+        return self.done(STAGE, body + EXEMPT.size * 32 * b"\0" + table + table + never + never + never)
 
     def drop(self, generation, reason=1, text="drill"):
         return self.done(DROP, BACK.pack(generation, reason, text.encode()))

@@ -379,18 +379,16 @@ TEST_F(Second, InLiveASampleIsLookedAtAndNewDecides)
 TEST_F(Second, ATripReturnsAtOnce)
 {
     v->trip_stratum.n_max[3] = 3;
-    v->exempt_cnt = 3;
+    v->exempt_cnt = 2;
     v->exempt[0].kind = LINK_KIND_RCPT_SUFFIX;
     v->exempt[1].kind = LINK_KIND_RCPT_DOMAIN;
-    v->exempt[2].kind = LINK_KIND_RULE;
     strcpy(v->exempt[0].name, "?");
     strcpy(v->exempt[1].name, "?");
-    strcpy(v->exempt[2].name, "NEW");
     rising(LINK_STAGE_PROBATION);
     EXPECT_EQ("451", mail("a@one.co.uk", "newbad", "1"));
     EXPECT_EQ("451", mail("a@one.co.uk", "newbad", "2")); // the same domain: no evidence
     EXPECT_EQ("451", mail("a@two.co.uk", "newbad", "3"));
-    EXPECT_EQ("451", mail("a@two.de", "newbad", "4"));
+    EXPECT_EQ("250", mail("a@two.de", "good", "4"));
     EXPECT_EQ(new_set, swap_plan(swap)->candidate);
     EXPECT_EQ("250", mail("a@three.co.uk", "newbad", "5")); // the third: it is back before it is told
     EXPECT_EQ(nullptr, swap_plan(swap)->candidate);
@@ -406,6 +404,41 @@ TEST_F(Second, ATripReturnsAtOnce)
     EXPECT_EQ("250", mail("a@one.co.uk", "newbad", "1"));
     EXPECT_EQ("550", mail("a@one.co.uk", "oldbad", "9"));
     EXPECT_EQ("-", of(record().get(), "stage"));
+}
+
+// What the operator said that NEW would do: deferred as all disagreements, no evidence but in NEW's own stratum.
+TEST_F(Second, ADeclaredRuleDoesNotTripTheOthers)
+{
+    v->trip_stratum.n_max[1] = v->trip_all.n_max[1] = 10;
+    v->trip_declared.n_max[4] = 4;
+    v->exempt_cnt = 1;
+    v->exempt[0].kind = LINK_KIND_RULE;
+    strcpy(v->exempt[0].name, "NEW");
+    rising(LINK_STAGE_PROBATION);
+    for (int i = 0; i < 4; i++)
+        EXPECT_EQ("451", mail("a@d" + std::to_string(i) + ".co.uk", "newbad", std::to_string(i)));
+    EXPECT_EQ(Nk(4, 0), all());
+    EXPECT_EQ(new_set, swap_plan(swap)->candidate);
+    EXPECT_EQ("250", mail("a@d5.co.uk", "newbad", "5")); // 4 of 4 since it was first seen: more than declared
+    EXPECT_EQ(nullptr, swap_plan(swap)->candidate);
+    swap_returned r;
+    ASSERT_TRUE(swap_take_return(swap, &r));
+    EXPECT_EQ((uint32_t)LINK_KIND_RULE, r.trip.kind);
+    EXPECT_STREQ("NEW", r.trip.name);
+}
+
+TEST_F(Second, BouncesCountOnceForEachRecipientsDomain)
+{
+    v->units_proven = 3;
+    v->share_ppm = 0;
+    watched();
+    for (std::string to : {"x@one.de", "y@one.de", "x@two.de", "z@mail.two.de"})
+        EXPECT_EQ("250", mail("", "good", to, {to}));
+    EXPECT_EQ(Nk(2, 0), all());
+    EXPECT_EQ("250", mail("a@one.de", "good", "6", {"x@one.de"})); // the domain as a sender is another
+    EXPECT_EQ(Nk(3, 0), all());
+    EXPECT_EQ("451", mail("", "newbad", "7", {"x@three.de"})); // a third unit
+    EXPECT_EQ("550", mail("", "newbad", "8", {"x@three.de"})); // proven
 }
 
 TEST_F(Second, ATripInLiveDefersTheMessageAtHand)

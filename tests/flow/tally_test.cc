@@ -291,6 +291,62 @@ TEST_F(Tally, RulesThatMadeTheDifference)
     scanner_fini(&sc);
 }
 
+// Declared: a rule that is exempt. Who rejects for what such rules add alone is bad in their strata, in no other.
+TEST_F(Tally, WhatDeclaredRulesRejectIsBadInTheirStrataOnly)
+{
+    scanner sc;
+    ASSERT_EQ(0, scanner_init(&sc, 0, 4));
+    const struct {
+        std::string words;
+        std::vector<const char *> declared;
+        int32_t a_milli, b_milli;
+        bool is_bad;
+    } cases[] = {
+        {"new", {"NEW", "META"}, 0, 6100, false},
+        {"new", {"NEW"}, 0, 6100, true},        // META adds to it, a little
+        {"new", {"META"}, 0, 6100, true},
+        {"new same", {"NEW", "META"}, 6000, 12100, false},
+        {"moved", {"MOVED"}, 1000, 6000, false}, // what it adds is what is more than it was
+        {"moved", {"NEW"}, 1000, 6000, true},
+        {"moved", {"MOVED"}, 0, 6000, true},    // a rule of the old set with less than nothing is gone
+        {"new", {"NEW", "META", "ZERO", "__SUB"}, -3000, 6100, true},
+    };
+    int n = 0;
+    for (auto &c : cases) {
+        std::string text = "Subject: x\r\n\r\n" + c.words + "\r\n", sender = "s" + std::to_string(n), de = "de" + std::to_string(n);
+        n++;
+        message *ma = message_new_with(&sc, a), *mb = message_new_second(&sc, b);
+        for (message *m : {ma, mb}) {
+            message_feed(m, (const uint8_t *)text.data(), text.size());
+            message_end(m);
+        }
+        v->exempt_cnt = 0;
+        for (const char *name : c.declared) {
+            v->exempt[v->exempt_cnt].kind = LINK_KIND_RULE;
+            memset(v->exempt[v->exempt_cnt].name, 0, LINK_NAME_MAX);
+            strcpy(v->exempt[v->exempt_cnt++].name, name);
+        }
+        tally_mail m = mail(sender, false, true);
+        link_trip why;
+        m.sender = span_of(sender);
+        m.a = ma;
+        m.b = mb;
+        m.a_milli = c.a_milli;
+        m.b_milli = c.b_milli;
+        tally_add(&m, LINK_KIND_SENDER_SUFFIX, span_of(de));
+        Nk before = nk(e->nk_all);
+        uint32_t rules_before = nk(LINK_KIND_RULE, c.words == "moved" ? "MOVED" : "NEW").second;
+        tally_count(t, 0, &m, v.get(), &why);
+        EXPECT_EQ(Nk(before.first + 1, before.second + c.is_bad), nk(e->nk_all)) << n;
+        EXPECT_EQ(Nk(1, c.is_bad), nk(LINK_KIND_SENDER_SUFFIX, de)) << n;
+        bool is_named = n != 1 && n != 5; // the first of each only names it
+        EXPECT_EQ(rules_before + is_named, nk(LINK_KIND_RULE, c.words == "moved" ? "MOVED" : "NEW").second) << n;
+        message_free(ma);
+        message_free(mb);
+    }
+    scanner_fini(&sc);
+}
+
 TEST_F(Tally, WindowsBeginAnewAndWhatIsProvenStays)
 {
     for (int i = 0; i < 5; i++) {

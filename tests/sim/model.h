@@ -166,7 +166,8 @@ struct Trips {
 class Push {
   public:
     Push(const evidence_settings &s, uint32_t window_ms = 0)
-        : settings(s), all_factors(s.rho_all), factors(s.rho_stratum), mirror_factors(s.rho_mirror),
+        : settings(s), all_factors(s.rho_all), factors(s.rho_stratum), rule_factors(s.rho_stratum),
+          mirror_factors(s.rho_mirror),
           error_factors(s.rho_error)
     {
         std::unique_ptr<evidence, decltype(&evidence_free)> e(evidence_new(&s), evidence_free);
@@ -196,8 +197,14 @@ class Push {
     }
 
     // What the operator said. Before begin().
-    void declare_all(double rho) { all_factors = Factors(rho); }
-    void declare_rules() { are_rules_declared = true; }
+    void declare_rules(double rho)
+    {
+        rule_factors = Factors(rho);
+        are_rules_declared = true;
+        evidence_trip_table(rho, -std::log(settings.alpha * .5 * .25 / LINK_STRATA_MAX), &stage.trip_declared);
+    }
+    // What rules reject then is bad in their strata only.
+    bool is_bad(bool b_rejects) const { return b_rejects && !are_rules_declared; }
 
     void unit_all(bool is_bad)
     {
@@ -225,8 +232,6 @@ class Push {
             get(LINK_KIND_RULE, id).n_base = all.n; // and that is all: it chose the stratum
             return;
         }
-        if (are_rules_declared)
-            return;
         Stratum &s = get(LINK_KIND_RULE, id);
         double before = s.mean;
         s.k++;
@@ -238,7 +243,7 @@ class Push {
         }
         s.mean /= s.factors->m.cnt;
         m += s.weight * (s.mean - before);
-        look_up(s, stage.trip_stratum, LINK_KIND_RULE);
+        look_up(s, are_rules_declared ? stage.trip_declared : stage.trip_stratum, LINK_KIND_RULE);
     }
 
     void unit_mirror(bool is_bad)
@@ -273,7 +278,8 @@ class Push {
         sum_up();
         write_page();
         std::unique_ptr<evidence, decltype(&evidence_free)> e(evidence_new(&settings), evidence_free);
-        evidence_declare(e.get(), LINK_KIND_ALL, "", all_factors.m.rho);
+        for (const Stratum &s : strata[LINK_KIND_RULE])
+            evidence_declare(e.get(), LINK_KIND_RULE, name_of(LINK_KIND_RULE, s).c_str(), rule_factors.m.rho);
         evidence_reading r;
         if (!evidence_read(e.get(), page.get(), &r))
             return 1e9;
@@ -313,11 +319,11 @@ class Push {
     struct Free {
         void operator()(void *p) const { free(p); }
     };
-    Factors all_factors, factors, mirror_factors, error_factors;
+    Factors all_factors, factors, rule_factors, mirror_factors, error_factors;
     std::vector<Stratum> strata[LINK_KIND_CNT];
     std::vector<uint32_t> index[LINK_KIND_CNT]; // id -> place + 1
     double m = 1;
-    bool are_rules_declared = false; // never bad: their strata say nothing
+    bool are_rules_declared = false; // those that the traffic has, all of them
     uint32_t window = 0;
     unsigned since_sum = 0;
     Trips trips{};
@@ -341,7 +347,7 @@ class Push {
             i.resize(id + 1, 0);
         if (i[id] == 0) {
             double j = static_cast<double>(strata[kind].size()) + 1;
-            strata[kind].push_back(fresh(&factors, weight[kind] * 6 / (M_PI * M_PI * j * j)));
+            strata[kind].push_back(fresh(kind == LINK_KIND_RULE ? &rule_factors : &factors, weight[kind] * 6 / (M_PI * M_PI * j * j)));
             strata[kind].back().order = static_cast<uint32_t>(j);
             i[id] = static_cast<uint32_t>(j);
         }
@@ -388,6 +394,11 @@ class Push {
         since_sum = 0;
     }
 
+    static std::string name_of(uint32_t kind, const Stratum &s)
+    {
+        return std::to_string(kind) + "." + std::to_string(s.order);
+    }
+
     void write_page()
     {
         memset(page.get(), 0, sizeof(link_evidence));
@@ -403,7 +414,7 @@ class Push {
                 to.order = s.order;
                 to.n_base = s.n_base;
                 to.nk = kind == LINK_KIND_RULE ? s.k : uint64_t{s.n} << 32 | s.k;
-                strcpy(to.name, (std::to_string(kind) + "." + std::to_string(s.order)).c_str());
+                strcpy(to.name, name_of(kind, s).c_str());
                 to.state = 2;
             }
         }

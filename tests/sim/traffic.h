@@ -78,10 +78,10 @@ deliver(Push &push, Once &once, const Mail &m)
             push.unit_mirror(!m.b_rejects);
         return push.look();
     }
-    bool is_bad = m.b_rejects;
+    bool is_bad = push.is_bad(m.b_rejects);
     if (is_first(LINK_KIND_ALL, 0)) {
         push.unit_all(is_bad);
-        if (is_bad && m.rule != NO_RULE)
+        if (m.b_rejects && m.rule != NO_RULE)
             push.hit(m.rule);
     }
     if (is_first(LINK_KIND_SENDER_SUFFIX, m.sender_suffix))
@@ -97,12 +97,13 @@ deliver(Push &push, Once &once, const Mail &m)
 inline const Trips &
 deliver_unit(Push &push, const Mail &m)
 {
-    push.unit_all(m.b_rejects);
+    bool is_bad = push.is_bad(m.b_rejects);
+    push.unit_all(is_bad);
     if (m.b_rejects)
         push.hit(m.rule);
-    push.unit(LINK_KIND_SENDER_SUFFIX, m.sender_suffix, m.b_rejects);
-    push.unit(LINK_KIND_RCPT_SUFFIX, m.rcpt_suffix, m.b_rejects);
-    push.unit(LINK_KIND_RCPT_DOMAIN, m.rcpt_domain, m.b_rejects);
+    push.unit(LINK_KIND_SENDER_SUFFIX, m.sender_suffix, is_bad);
+    push.unit(LINK_KIND_RCPT_SUFFIX, m.rcpt_suffix, is_bad);
+    push.unit(LINK_KIND_RCPT_DOMAIN, m.rcpt_domain, is_bad);
     return push.look();
 }
 

@@ -494,6 +494,8 @@ TEST(Evidence, DeclaredStrataAreExemptAsFarAsThereIsRoom)
     link_trip_table t;
     evidence_trip_table(0.5 - 31 * .01, -std::log(1e-6 * .5 * .25 / LINK_STRATA_MAX), &t);
     EXPECT_EQ(memcmp(&t, &st->trip_stratum, sizeof(t)), 0);
+    evidence_trip_table(0.5, -std::log(1e-6 * .5 * .25 / LINK_STRATA_MAX), &t);
+    EXPECT_EQ(memcmp(&t, &st->trip_declared, sizeof(t)), 0);
 }
 
 // ---- pages that lie, and pages that change ----
