@@ -32,6 +32,7 @@ struct chain {
 struct retired {
     struct ruleset *rs;
     uint64_t token; /* of the QSBR: passed by every core = nobody can load the pointer any more */
+    uint64_t since_us;
 };
 
 /* What one core notes for the agent. */
@@ -58,6 +59,7 @@ struct swap {
     unsigned retired_chains_cnt;
     struct retired retired[RETIRED_MAX];
     unsigned retired_cnt;
+    uint64_t drain_us;
 };
 
 static struct node *
@@ -86,6 +88,7 @@ swap_new(unsigned threads_cnt)
     }
     memset(s->cores, 0, cores_len);
     s->cores_cnt = threads_cnt;
+    swap_set_drain(s, SWAP_DRAIN_MS);
     s->known = &s->chain->node[0];
     s->plan = &s->known->plan;
     for (unsigned i = 0; i < threads_cnt; i++)
@@ -229,6 +232,36 @@ swap_known(const struct swap *s)
     return &s->known->plan;
 }
 
+static uint64_t
+clock_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+void
+swap_set_drain(struct swap *s, unsigned ms)
+{
+    s->drain_us = (uint64_t)ms * 1000;
+}
+
+static void
+retire(struct swap *s, struct ruleset *rs, uint64_t token)
+{
+    s->retired[s->retired_cnt++] = (struct retired){rs, token, clock_us()};
+}
+
+static void
+expire(struct swap *s)
+{
+    uint64_t now = clock_us();
+    for (unsigned i = 0; i < s->retired_cnt; i++) {
+        if (now - s->retired[i].since_us >= s->drain_us)
+            ruleset_mark_expired(s->retired[i].rs);
+    }
+}
+
 unsigned
 swap_reap(struct swap *s)
 {
@@ -253,7 +286,10 @@ swap_reap(struct swap *s)
         free(c);
     }
     const struct plan *p = &s->known->plan;
-    return kept + (p->live != NULL) + (p->candidate != NULL) + (p->previous != NULL);
+    unsigned resident = kept + (p->live != NULL) + (p->candidate != NULL) + (p->previous != NULL);
+    if (resident >= SWAP_RESIDENT_MAX)
+        expire(s);
+    return resident;
 }
 
 static bool
@@ -269,7 +305,7 @@ retire_roles(struct swap *s, const struct plan *from, const struct plan *to, uin
     struct ruleset *sets[] = {from->live, from->candidate, from->previous};
     for (size_t i = 0; i < RTE_DIM(sets); i++) {
         if (sets[i] && !has_role(to, sets[i]))
-            s->retired[s->retired_cnt++] = (struct retired){sets[i], token};
+            retire(s, sets[i], token);
     }
 }
 
@@ -372,7 +408,7 @@ swap_retire(struct swap *s, struct ruleset *rs)
     swap_reap(s);
     if (s->retired_cnt >= RETIRED_MAX - CHAIN_MAX) /* those with a role find room in any case */
         return -EBUSY;
-    s->retired[s->retired_cnt++] = (struct retired){rs, rte_rcu_qsbr_start(s->qsbr)};
+    retire(s, rs, rte_rcu_qsbr_start(s->qsbr));
     return 0;
 }
 
@@ -418,14 +454,6 @@ sleep_us(long us)
 {
     struct timespec t = {0, us * 1000};
     nanosleep(&t, NULL);
-}
-
-static uint64_t
-clock_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 bool

@@ -33,6 +33,8 @@ extern "C" {
 
 enum {
     SWAP_RESIDENT_MAX = 4,
+    SWAP_DRAIN_MS = 120000, /* then, with so many in memory, messages let go of what drains: no sender may keep new
+                             * rule sets out by not ending his mail */
     SWAP_PAUSE_BUCKETS = 16 /* bucket i: a take-up of less than 128 ns << i; the last: all longer ones */
 };
 
@@ -121,7 +123,10 @@ uint32_t swap_last_worker_us(const struct swap *s);
 /* Waits for swap_is_settled. False: not within wait_ms (the swap itself stands). */
 bool swap_settle(struct swap *s, unsigned wait_ms);
 
-/* Frees what has drained; never waits. Returns sets still resident. */
+/* Instead of SWAP_DRAIN_MS. */
+void swap_set_drain(struct swap *s, unsigned ms);
+
+/* Frees what has drained, and expires what drains for too long; never waits. Returns sets still resident. */
 unsigned swap_reap(struct swap *s);
 
 /* Whether a set of that generation is in memory, draining or with a role. */

@@ -606,6 +606,8 @@ tcp_timer(struct pipeline *pl, struct flow *f)
         go_blind(pl, f);
         return;
     }
+    if (f->smtp)
+        smtp_let_go(f->smtp); /* who keeps a connection alive, and says nothing, does not keep a rule set */
     uint64_t due = f->seen_ms + patience_ms(pl, f);
     if (f->stalled_ms)
         due = RTE_MIN(due, f->stalled_ms + pl->cfg->stall_ms);

@@ -405,3 +405,15 @@ ruleset_is_returned(const struct ruleset *rs)
 {
     return atomic_load_explicit(&rs->is_returned, memory_order_acquire);
 }
+
+void
+ruleset_mark_expired(struct ruleset *rs)
+{
+    atomic_store_explicit(&rs->is_expired, true, memory_order_relaxed);
+}
+
+bool
+ruleset_is_expired(const struct ruleset *rs)
+{
+    return atomic_load_explicit(&rs->is_expired, memory_order_relaxed);
+}

@@ -7,8 +7,8 @@
  *
  * Owns:    a copy of the image, and each thread's scratch.
  * Limits:  SCANNER_THREADS_MAX threads; the image's own were checked by image_verify.
- * Threads: load/free/pinned: any one thread. mark_returned/is_returned: any. pin/unpin: the thread that owns `thread_idx`, no
- *          atomic read-modify-write. Everything const: any thread.
+ * Threads: load/free/pinned: any one thread. mark_*, is_returned, is_expired: any. pin/unpin: the thread that owns
+ *          `thread_idx`, no atomic read-modify-write. Everything const: any thread.
  * Fails:   load only, with a sentence in `err`. A hostile image is refused, never trusted. */
 #ifndef WEIR_SCAN_RULESET_H
 #define WEIR_SCAN_RULESET_H
@@ -69,6 +69,11 @@ void ruleset_unpin(struct ruleset *rs, unsigned thread_idx);
  * ends as a deferral). Set once, never cleared. Any thread. */
 void ruleset_mark_returned(struct ruleset *rs);
 bool ruleset_is_returned(const struct ruleset *rs);
+
+/* It has drained for long enough and its memory is needed: who is still pinned to it lets go (smtp_let_go). Set once,
+ * never cleared. Any thread. */
+void ruleset_mark_expired(struct ruleset *rs);
+bool ruleset_is_expired(const struct ruleset *rs);
 
 /* Messages pinned by all threads; exact once no thread can pin any more. */
 uint64_t ruleset_pinned(const struct ruleset *rs);

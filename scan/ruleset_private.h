@@ -77,7 +77,7 @@ struct ruleset {
     const struct list_table *sets; /* NULL: none */
     bool has_signatures;           /* a rule is made from a pattern of octets */
     struct ruleset_thread *threads;
-    _Atomic bool is_returned;
+    _Atomic bool is_returned, is_expired;
 };
 
 /* PCRE2's options for HS_FLAG_*. */

@@ -472,6 +472,7 @@ smtp_client(struct smtp_session *s, uint8_t *octets, size_t len, enum smtp_next 
     assert(!s->is_over);
     if (s->is_judged)
         smtp_forget_judged(s);
+    smtp_let_go(s);
     if (s->server_event != EVENT_NONE) {
         smtp_judge_event(s, s->server_event);
         w = WALK_JUDGED;

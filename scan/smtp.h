@@ -106,7 +106,12 @@ size_t smtp_client(struct smtp_session *s, uint8_t *octets, size_t len, enum smt
 
 void smtp_server(struct smtp_session *s, uint8_t *octets, size_t len);
 
-/* After SMTP_JUDGED, until the next call of smtp_client or smtp_fini. Not only messages are judged: an
+/* Gives back a message that pins an expired rule set (ruleset_mark_expired). Nothing was read of it: it is judged by
+ * whatever is live when its data begins. Else it ends as EVENT_MESSAGE_CAP has it. smtp_client does so by itself; for
+ * sessions that it is not called for, no sooner than a judgement was looked at. */
+void smtp_let_go(struct smtp_session *s);
+
+/* After SMTP_JUDGED, until the next call of smtp_client, smtp_let_go or smtp_fini. Not only messages are judged: an
  * event whose action does not forward gives one at once, with that action as verdict and the event as
  * cause: of the message so far, or with octets == 0 when no data has begun. */
 const struct judgement *smtp_judgement(const struct smtp_session *s);

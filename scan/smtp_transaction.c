@@ -133,6 +133,26 @@ smtp_drop_message(struct smtp_session *s)
     s->unscanned_octets = 0;
 }
 
+static bool
+is_expired(const struct message *m)
+{
+    return m != NULL && message_ruleset(m) != NULL && ruleset_is_expired(message_ruleset(m));
+}
+
+void
+smtp_let_go(struct smtp_session *s)
+{
+    if (!is_expired(s->pair.first) && !is_expired(s->pair.second))
+        return;
+    if (s->is_judged || !s->is_begun) {
+        smtp_drop_message(s);
+        return;
+    }
+    pair_free(&s->pair);
+    s->is_unscanned = true;
+    smtp_note(s, EVENT_MESSAGE_CAP);
+}
+
 void
 smtp_forget_judged(struct smtp_session *s)
 {

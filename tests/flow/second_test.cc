@@ -490,6 +490,48 @@ TEST_F(Second, AReturnedSetRefusesNothing)
     }
 }
 
+// Who does not end his mail must not keep a rule set in memory, and so the next one out of it.
+TEST_F(Second, AMailThatNeverEndsDoesNotKeepItsRuleSet)
+{
+    v->share_ppm = 0;
+    watched();
+    connect();
+    envelope("a@b.com", {"r@customer.test"});
+    EXPECT_EQ(1u, ruleset_pinned(new_set));
+    ruleset_mark_expired(new_set);
+    swap_roles roles = {};
+    roles.live = old_set;
+    roles.previous = new_set;
+    publish(roles);
+    data();
+    EXPECT_EQ(0u, ruleset_pinned(new_set));
+    EXPECT_EQ("250", finish("newbad", "")); // no data had come: what is live now judges
+    for (bool is_silent : {false, true}) {
+        ruleset *third = make_rules(NEW, is_silent ? 12 : 11);
+        roles.live = third;
+        roles.previous = old_set;
+        publish(roles);
+        new_set = nullptr; // it had no role, and has gone
+        connect();
+        envelope("a@b.com", {"r@customer.test"});
+        data();
+        client("Subject: x\r\n\r\n");
+        EXPECT_EQ(1u, ruleset_pinned(third));
+        ruleset_mark_expired(third);
+        for (int i = 0; is_silent && i < 25 && ruleset_pinned(third); i++) {
+            weir->tick(60000);
+            put(true, cseq - 1, TCP_ACK, "\n"); // as TCP asks whether anybody is there
+        }
+        if (!is_silent)
+            client("good\r\n");
+        EXPECT_EQ(0u, ruleset_pinned(third));
+        forget();
+        client("good\r\n.\r\n");
+        EXPECT_EQ("451", text(OUTSIDE).substr(0, 3));
+        EXPECT_EQ("\"message-cap\"", of(record().get(), "cause"));
+    }
+}
+
 // The candidate goes while a message is at it: live decides, as if it had never been asked.
 TEST_F(Second, ACandidateThatIsGoneSaysNothing)
 {

@@ -112,6 +112,33 @@ TEST(Swap, PinsKeepSetsAndTheCapRefuses)
     swap_free(s);
 }
 
+TEST(Swap, WhatDrainsForTooLongExpiresWhenThereIsNoRoom)
+{
+    Image image;
+    swap *s = swap_new(THREADS);
+    swap_set_drain(s, 0);
+    std::vector<ruleset *> sets;
+    for (uint32_t g = 1; g < SWAP_RESIDENT_MAX; g++) {
+        sets.push_back(image.load(g));
+        ruleset_pin(sets.back(), 1);
+        publish(s, sets.back(), 0);
+    }
+    EXPECT_EQ(swap_reap(s), SWAP_RESIDENT_MAX - 1u);
+    EXPECT_FALSE(ruleset_is_expired(sets[0])); /* nobody needs its room */
+    publish(s, image.load(9), 0);
+    swap_set_drain(s, SWAP_DRAIN_MS);
+    EXPECT_EQ(swap_reap(s), (unsigned)SWAP_RESIDENT_MAX);
+    EXPECT_FALSE(ruleset_is_expired(sets[0])); /* not yet */
+    swap_set_drain(s, 0);
+    EXPECT_EQ(swap_reap(s), (unsigned)SWAP_RESIDENT_MAX);
+    EXPECT_TRUE(ruleset_is_expired(sets[0]) && ruleset_is_expired(sets[1]) && ruleset_is_expired(sets[2]));
+    EXPECT_FALSE(ruleset_is_expired(swap_live(s)));
+    for (ruleset *rs : sets)
+        ruleset_unpin(rs, 1);
+    EXPECT_EQ(swap_reap(s), 1u);
+    swap_free(s);
+}
+
 TEST(Swap, EveryMillisecondUnderMessages)
 {
     Image image;
