@@ -41,6 +41,7 @@ struct tally {
 
     uint32_t kind_cnt[LINK_KIND_CNT]; /* places taken; atomic */
     struct link_stratum *kept;        /* the agent's, for windows */
+    uint32_t seen_cnt;                /* domains in it; atomic */
     uint64_t seen[SEEN_WORDS];
 };
 
@@ -136,12 +137,11 @@ tally_free(struct tally *t)
     free(t);
 }
 
-/* Nobody counts until resume(): who looks at the epoch from now on leaves, who looked before is waited for. */
+/* Nobody counts until go_on(): who looks at the epoch from now on leaves, who looked before is waited for. */
 static void
-hold(struct tally *t)
+stop(struct tally *t)
 {
     __atomic_store_n(&t->epoch, t->epoch + 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&t->e->epoch, t->epoch, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < t->threads_cnt; i++) {
         while (__atomic_load_n(&t->busy[i].is_busy, __ATOMIC_SEQ_CST))
             sched_yield();
@@ -149,17 +149,38 @@ hold(struct tally *t)
 }
 
 static void
+go_on(struct tally *t)
+{
+    __atomic_store_n(&t->epoch, t->epoch + 1, __ATOMIC_SEQ_CST);
+}
+
+/* The same, and who reads the page is told of a reset. */
+static void
+hold(struct tally *t)
+{
+    stop(t);
+    __atomic_store_n(&t->e->epoch, t->epoch, __ATOMIC_SEQ_CST);
+}
+
+static void
 resume(struct tally *t)
 {
     __atomic_store_n(&t->e->epoch, t->epoch + 1, __ATOMIC_RELEASE);
-    __atomic_store_n(&t->epoch, t->epoch + 1, __ATOMIC_SEQ_CST);
+    go_on(t);
+}
+
+static void
+clear_seen(struct tally *t)
+{
+    memset(t->seen, 0, sizeof(t->seen));
+    t->seen_cnt = 0;
 }
 
 static void
 clear(struct tally *t)
 {
     struct link_evidence *e = t->e;
-    memset(t->seen, 0, sizeof(t->seen));
+    clear_seen(t);
     memset(t->kind_cnt, 0, sizeof(t->kind_cnt));
     memset(e->strata, 0, sizeof(e->strata));
     e->strata_cnt = 0;
@@ -245,6 +266,16 @@ tally_pair(struct tally *t, const struct ruleset *a, const struct ruleset *b)
     return map ? 0 : -ENOMEM;
 }
 
+void
+tally_tend(struct tally *t)
+{
+    if (__atomic_load_n(&t->seen_cnt, __ATOMIC_RELAXED) < TALLY_SEEN_MAX)
+        return;
+    stop(t);
+    clear_seen(t);
+    go_on(t);
+}
+
 /* ---- strata ---- */
 
 static uint32_t
@@ -295,8 +326,9 @@ settled_state(const struct link_stratum *place)
 static struct link_stratum *
 find_stratum(struct tally *t, const struct tally_stratum *s, bool *is_made, uint32_t n_base)
 {
+    uint64_t first = XXH3_64bits_withSeed(&s->hash, sizeof(s->hash), t->seed); /* nobody can aim at a neighbourhood */
     for (uint32_t i = 0; i < PROBES_MAX; i++) {
-        struct link_stratum *place = &t->e->strata[(s->hash + i) & (LINK_STRATA_MAX - 1)];
+        struct link_stratum *place = &t->e->strata[(first + i) & (LINK_STRATA_MAX - 1)];
         uint32_t state = settled_state(place);
         if (state == STATE_FREE) {
             if (!is_made || __atomic_load_n(&t->kind_cnt[s->kind], __ATOMIC_RELAXED) >= tally_share(s->kind))
@@ -381,8 +413,10 @@ is_new(struct tally *t, uint64_t stratum, struct span domain)
     uint64_t h = XXH3_64bits_withSeed(domain.ptr, domain.len, t->seed ^ stratum);
     uint64_t bits = UINT64_C(1) << (h >> 58) | UINT64_C(1) << (h >> 52 & 63);
     uint64_t old = __atomic_fetch_or(&t->seen[h % SEEN_WORDS], bits, __ATOMIC_RELAXED);
-    if ((old & bits) != bits)
+    if ((old & bits) != bits) {
+        __atomic_fetch_add(&t->seen_cnt, 1, __ATOMIC_RELAXED);
         return true;
+    }
     add(&t->e->repeats, 1);
     return false;
 }

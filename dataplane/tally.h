@@ -21,7 +21,7 @@
  * suffixes that had enough units are marked PROVEN and stay.
  *
  * Owns:    tally: the bitmap, the map of rule names of the pair. The page is the caller's.
- * Threads: tally_new, free, pair, window: the agent. tally_count, tally_is_proven: cores, each its own index. The
+ * Threads: tally_new, free, pair, window, tend: the agent. tally_count, tally_is_proven: cores, each its own index. The
  *          rest: pure.
  * Limits:  LINK_STRATA_MAX in all, tally_share() of each kind (then strata_full counts); TALLY_STRATA_MAX of one mail;
  *          TALLY_RULES_MAX of one mail.
@@ -44,12 +44,13 @@ extern "C" {
 enum {
     TALLY_STRATA_MAX = 48, /* of one mail: a sender's suffix, and of its recipients' suffixes and domains the first */
     TALLY_RULES_MAX = 16,  /* of one mail: changed rules that hit, the first */
-    TALLY_SEEN_BITS = 1 << 22
+    TALLY_SEEN_BITS = 1 << 22,
+    TALLY_SEEN_MAX = TALLY_SEEN_BITS / 4 /* domains: 15 % of new ones are then taken for seen */
 };
 
 struct tally;
 
-/* e is zeroed memory that lives longer. seed: of the bitmap, random, so that nobody can aim at a bit. */
+/* e is zeroed memory that lives longer. seed: of the bitmap and the table, random, so that nobody can aim at a place. */
 struct tally *tally_new(struct link_evidence *e, unsigned threads_cnt, uint64_t seed);
 void tally_free(struct tally *t);
 
@@ -59,6 +60,10 @@ int tally_pair(struct tally *t, const struct ruleset *a, const struct ruleset *b
 
 /* Counts and seen domains begin anew. Sender suffixes with units_proven or more stay, marked. */
 void tally_window(struct tally *t, uint32_t units_proven);
+
+/* Seen domains are forgotten, the counts are not, when there are TALLY_SEEN_MAX of them: in a bitmap that is full
+ * every domain seems to have been counted, and a rule set could do any harm unseen. Now and then. */
+void tally_tend(struct tally *t);
 
 /* ---- one mail ---- */
 

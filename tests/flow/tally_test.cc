@@ -9,6 +9,9 @@
 #include <thread>
 #include <vector>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "dataplane/tally.h"
 #include "tests/unit/mail_fixture.h"
 
@@ -245,6 +248,42 @@ TEST_F(Tally, NoKindCrowdsTheOthersOut)
     for (int k = 0; k < LINK_KIND_CNT; k++)
         sum += tally_share((link_kind)k);
     EXPECT_LE(sum, (uint32_t)LINK_STRATA_MAX);
+}
+
+// Names are chosen by strangers, and where they go must not be: 300 of them beside one another would hide the next.
+TEST_F(Tally, NobodyAimsAtANeighbourhood)
+{
+    const std::string victim = "customer.example";
+    auto place = [](const std::string &name) {
+        return XXH3_64bits_withSeed(name.data(), name.size(), LINK_KIND_RCPT_DOMAIN) & (LINK_STRATA_MAX - 1);
+    };
+    for (uint64_t i = 0, found = 0; found < 300; i++) {
+        std::string name = "d" + std::to_string(i) + ".example";
+        if (((place(name) - place(victim)) & (LINK_STRATA_MAX - 1)) < 256) {
+            count("s", false, {{LINK_KIND_RCPT_DOMAIN, name}});
+            found++;
+        }
+    }
+    count("t", true, {{LINK_KIND_RCPT_DOMAIN, victim}});
+    EXPECT_EQ(Nk(1, 1), nk(LINK_KIND_RCPT_DOMAIN, victim));
+    EXPECT_EQ(0u, e->strata_full);
+}
+
+// Millions of made-up senders: a bitmap that is full has seen everybody, and nothing would be counted any more.
+TEST_F(Tally, SendersWithoutEndBlindNobody)
+{
+    uint64_t units = 0;
+    for (int i = 0; i < 12000000; i++) {
+        count("d" + std::to_string(i), false, {});
+        if (i % 1000 == 0)
+            tally_tend(t);
+        if (i == 10000000)
+            units = e->nk_all >> 32;
+    }
+    EXPECT_GE((e->nk_all >> 32) - units, 1600000u); // of 2,000,000
+    uint64_t epoch = e->epoch;
+    tally_tend(t);
+    EXPECT_EQ(epoch, e->epoch); // for the reader nothing began anew
 }
 
 TEST_F(Tally, RulesThatMadeTheDifference)
