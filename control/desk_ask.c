@@ -1,6 +1,7 @@
 /* Questions: those that take long go to a child, those to the index are bounded (impact.h). */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/desk_private.h"
 #include "control/impact.h"
@@ -172,6 +173,22 @@ compared_with(const struct rollout *r, uint32_t number)
     return before ? before : after;
 }
 
+/* The generation that a copy was pushed as: its rules lie there, and what they declare. The copy itself, which has but the
+ * image, when those are not kept any more. */
+static uint32_t
+pushed_as(const struct controller *c, const struct generation *g)
+{
+    char path[GENERATIONS_PATH_MAX];
+    uint32_t number = g->number;
+    while (g && g->copy_of && g->copy_of < g->number) {
+        uint32_t from = g->copy_of;
+        if (access(generations_path(&c->store, from, "image", path), R_OK) == 0)
+            number = from;
+        g = rollout_find(&c->rollout, from);
+    }
+    return number;
+}
+
 void
 desk_ask_prove(const struct request *q)
 {
@@ -191,7 +208,7 @@ desk_ask_prove(const struct request *q)
     cJSON_AddItemToObject(o, "evidence", desk_evidence(q->c, n));
     char *text = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
-    uint32_t own = g->copy_of ? g->copy_of : n; /* its rules lie there, and what they declare */
+    uint32_t own = pushed_as(q->c, g);
     struct work w = {.generation = own, .live = compared_with(&q->c->rollout, own), .text = text};
     ask_child(q, work_prove, &w);
     cJSON_free(text);

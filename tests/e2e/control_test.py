@@ -131,6 +131,8 @@ def questions():
         c.ask("rollback", to=1)
         copy = c.until(lambda: c.ask("status")["live"]["generation"] == 4) and c.ask("gen-show", generation=4)
         check("questions/copy", copy and copy.get("rules") == 1 and copy.get("copy_of") == 1, copy)
+        proven = c.ask("prove")
+        check("questions/copy-is-proven", proven.get("ok") and proven.get("generation") == 4, proven)
 
 
 def plane_trouble():
