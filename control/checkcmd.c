@@ -129,7 +129,8 @@ check(struct outcome *o)
         abort();
     o->is_ok = settings_read(&settings, o->config, errors) == 0;
     o->is_half = !find_dataplane(program, sizeof(program));
-    int result = o->is_half ? 0 : ask_dataplane(program, o->config, errors, effective);
+    bool is_there = access(o->config, R_OK) == 0; /* else it was said, once */
+    int result = o->is_half || !is_there ? 0 : ask_dataplane(program, o->config, errors, effective);
     if (result < 0 || result > 1)
         fprintf(errors, "%s --check: could not be run\n", program);
     if (o->is_ok)

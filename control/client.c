@@ -62,9 +62,8 @@ static void
 hint_unreachable(void)
 {
     fprintf(stderr,
-            "mail goes on being scanned by the rules that are live: `weirctl status --link SOCKET` "
-            "asks the data plane\n"
-            "itself; `systemctl status weir-control` may say why the control process is away\n");
+            "is weir-control running, is that its socket, what does its log say? Mail is judged on by what is "
+            "live:\n`weirctl status --link SOCKET` asks the data plane itself\n");
 }
 
 static int

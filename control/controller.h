@@ -37,6 +37,7 @@ struct waiter {
     uint32_t generation;
     bool is_push;     /* until it is settled; else until the data plane has answered */
     bool is_rollback; /* answered with from and last_worker_us */
+    uint32_t live_before;
     uint64_t end_ms; /* 0: never */
 };
 

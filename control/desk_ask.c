@@ -78,10 +78,16 @@ void
 desk_ask_affected(const struct request *q)
 {
     struct controller *c = q->c;
+    char err[64];
     struct impact_question ask = {.limit = 100, .verdict = desk_text(q->o, "verdict")};
     if (!desk_number(q->o, "generation", UINT32_MAX, &ask.generation) || !ask.generation ||
         !desk_number(q->o, "limit", IMPACT_MESSAGES_MAX, &ask.limit)) {
         desk_refuse(q, 2, "affected wants a `generation`, and a `limit` of 0..1000");
+        return;
+    }
+    if (ask.generation >= c->rollout.next_number) {
+        snprintf(err, sizeof(err), "there is no generation %u", ask.generation);
+        desk_refuse(q, 1, err);
         return;
     }
     if (c->uplink.pages.ring.page)

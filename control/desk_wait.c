@@ -16,6 +16,7 @@ desk_wait_for(const struct request *q, uint32_t generation, bool is_push, bool i
                                         .generation = generation,
                                         .is_push = is_push,
                                         .is_rollback = is_rollback,
+                                        .live_before = c->rollout.live,
                                         .end_ms = is_push ? 0 : c->now_ms + CONTROLLER_ANSWER_MS};
         return;
     }
@@ -68,7 +69,9 @@ answer_waiter(struct controller *c, struct waiter *w, const struct generation *g
     cJSON_AddStringToObject(o, "state", generation_state_name(g->state));
     cJSON_AddStringToObject(o, "text", g->text);
     if (w->is_rollback && ok) {
-        cJSON_AddNumberToObject(o, "from", g->number);
+        cJSON_AddNumberToObject(o, "from", g->copy_of ? w->live_before : g->number);
+        if (g->copy_of)
+            cJSON_AddNumberToObject(o, "copy_of", g->copy_of);
         cJSON_AddNumberToObject(o, "live", c->rollout.live);
         cJSON_AddNumberToObject(o, "last_worker_us", c->last_worker_us);
     }

@@ -41,8 +41,16 @@ print_list(const cJSON *answer)
         say_line("%.0f more: --limit N", say_number(answer, "left_off"));
 }
 
+/* What pre-flight found stands in its report, below. */
+static const char *
+history_text(const cJSON *h, const char *what, bool is_refused)
+{
+    bool is_long = !strcmp(what, "REJECTED") || !strcmp(what, "preflight");
+    return is_refused && is_long ? "not passed, see below" : say_text(h, "text");
+}
+
 static void
-print_history(const cJSON *history)
+print_history(const cJSON *history, bool is_refused)
 {
     const cJSON *h;
     bool is_first = true;
@@ -51,8 +59,12 @@ print_history(const cJSON *history)
         const char *what = *say_text(h, "state") ? say_text(h, "state") : say_text(h, "event");
         if (!strcmp(what, "announce")) /* weirctl announce list has it */
             continue;
-        say_row(is_first ? "history" : "", "%.23s  %-12s  %s%s%s", say_text(h, "time"), what,
-                say_text(h, "text"), *say_text(h, "by") ? " by " : "", say_text(h, "by"));
+        const char *text = history_text(h, what, is_refused);
+        char by[160];
+        snprintf(by, sizeof(by), " by %s", say_text(h, "by"));
+        bool says_by = !*say_text(h, "by") || strstr(text, by); /* "held by root" */
+        say_row(is_first ? "history" : "", "%.23s  %-12s  %s%s", say_text(h, "time"), what, text,
+                says_by ? "" : by);
         is_first = false;
     }
 }
@@ -88,12 +100,14 @@ print_show(const cJSON *a)
     char since[SAY_MAX];
     char rules[SAY_MAX];
     double n = say_number(a, "generation");
+    const cJSON *report = say_member(a, "report");
+    bool is_refused = cJSON_IsObject(report) && !say_bool(report, "ok");
     say_row("generation", "%.0f%s%s", n, *say_text(a, "role") ? ", the one that is " : "",
             say_text(a, "role"));
     say_row("state", "%s%s%s since %s", say_text(a, "state"),
             *say_text(a, "held_from") ? " in " : "", say_text(a, "held_from"),
             say_since(say_text(a, "since"), since));
-    if (*say_text(a, "text"))
+    if (*say_text(a, "text") && !(is_refused && !strcmp(say_text(a, "state"), "REJECTED")))
         say_row("", "%s", say_text(a, "text"));
     say_row("rules", "%s%s%.64s", say_rules(a, rules), say_member(a, "rules") ? ", " : "", say_text(a, "digest"));
     say_row("pushed", "by %s, from %s", say_text(a, "by"), say_text(a, "path"));
@@ -101,8 +115,8 @@ print_show(const cJSON *a)
         say_row("comment", "%s", say_text(a, "comment"));
     print_words("forced past", say_member(a, "force"));
     print_expect(say_member(a, "expect"));
-    print_history(say_member(a, "history"));
-    say_checks(say_member(a, "report"), false);
+    print_history(say_member(a, "history"), is_refused);
+    say_checks(report, false);
     say_evidence(say_member(a, "evidence"), 1000);
     say_trip(say_member(a, "trip"));
     if (!strcmp(say_text(a, "state"), "HELD"))
@@ -180,7 +194,11 @@ print_rollback(const cJSON *answer)
     char us[SAY_MAX];
     if (!say_bool(answer, "ok"))
         return;
-    say_row("live", "generation %.0f again, in place of %.0f", say_number(answer, "live"),
+    double copy_of = say_number(answer, "copy_of");
+    char of[48] = " again";
+    if (copy_of > 0)
+        snprintf(of, sizeof(of), ", which is %.0f again", copy_of);
+    say_row("live", "generation %.0f%s, in place of %.0f", say_number(answer, "live"), of,
             say_number(answer, "from"));
     if (say_member(answer, "last_worker_us"))
         say_row("", "the last worker took it up after %s us",
@@ -215,7 +233,8 @@ static void
 show_line(void *owner, const cJSON *p)
 {
     (void)owner;
-    fprintf(stderr, "generation %.0f  ", say_number(p, "generation"));
+    if (say_number(p, "generation") > 0) /* 0: the one that is live */
+        fprintf(stderr, "generation %.0f  ", say_number(p, "generation"));
     say_put(stderr, say_text(p, "progress"));
     fputs("  ", stderr);
     say_put(stderr, say_text(p, "text"));

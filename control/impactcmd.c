@@ -43,8 +43,9 @@ print_affected(const cJSON *a)
     char deferred[SAY_MAX];
     char later[SAY_MAX];
     const cJSON *one;
-    say_row("generation", "%.0f, %s until %s", say_number(a, "generation"), say_text(a, "since"),
-            say_text(a, "until"));
+    bool is_any = say_number(a, "refused") + say_number(a, "deferred") > 0;
+    say_row("generation", "%.0f%s%s%s%s", say_number(a, "generation"), is_any ? ", " : "",
+            say_text(a, "since"), is_any ? " until " : "", say_text(a, "until"));
     say_row("affected", "%s refused, %s deferred (%s of them delivered later)",
             say_count(say_number(a, "refused"), refused),
             say_count(say_number(a, "deferred"), deferred),

@@ -222,13 +222,20 @@ print_push(const cJSON *answer)
     double generation = say_number(answer, "generation");
     const char *state = say_text(answer, "state");
     say_row("generation", "%.0f", generation);
-    say_row("state", "%s%s%s", state, *say_text(answer, "text") ? ": " : "",
-            say_text(answer, "text"));
+    bool has_report = cJSON_IsObject(say_member(answer, "report"));
+    say_row("state", "%s%s%s", state, has_report || !*say_text(answer, "text") ? "" : ": ",
+            has_report ? "" : say_text(answer, "text"));
     say_checks(say_member(answer, "report"), true);
     if (!strcmp(state, "HELD"))
         say_next("weirctl gen show %.0f, then weirctl promote %.0f or weirctl quarantine %.0f",
                  generation, generation, generation);
-    else if (strcmp(state, "LIVE") != 0)
+    else if (!strcmp(state, "REJECTED") && has_report)
+        say_next("mend the rules; what is meant to be, say in them or with --expect; weirctl gen report %.0f",
+                 generation);
+    else if (!strcmp(state, "QUARANTINED"))
+        say_next("weirctl affected %.0f lists the mail; the same rules are refused until weirctl release %.0f",
+                 generation, generation);
+    else if (strcmp(state, "LIVE") != 0 && strcmp(state, "REJECTED") != 0)
         say_next("weirctl status tells how far it is; weirctl gen show %.0f tells all", generation);
 }
 

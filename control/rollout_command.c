@@ -186,7 +186,7 @@ return_to_previous(struct rollout *r, const struct rollout_who *who, uint32_t *n
     if (!to->generation)
         return REFUSE("the data plane has no previous rule set: rollback to one by its number");
     if (rollout_is_quarantined(r, to->digest))
-        return REFUSE("generation %u, the previous one, went back itself: rollback to another by its number",
+        return REFUSE("generation %u, the previous one, is quarantined: release it, or rollback to another by its number",
                       to->generation);
     if (r->candidate)
         rollout_drop_candidate(r, who, "its live generation was rolled back");

@@ -337,7 +337,7 @@ answered_back(struct rollout *r, struct generation *g, const struct rollout_ask 
     if (ask->is_previous) {
         r->undropped = ok ? 0 : g->number;
     } else if (ok) {
-        snprintf(text, sizeof(text), "%.200s (%u us)", g->text, a->swap_us);
+        snprintf(text, sizeof(text), "%.200s (taken up by all in %u us)", g->text, a->swap_us);
         g->is_resident = false;
         if (g->state == GENERATION_ROLLED_BACK || g->state == GENERATION_QUARANTINED)
             rollout_gone_back(r, g, a->generation, a->swap_us, text);

@@ -23,8 +23,9 @@ print_role(const char *label, const cJSON *role)
     say_row(label, "%.0f  %s%s%s since %s%s", say_number(role, "generation"),
             say_text(role, "state"), *say_text(role, "held_from") ? " in " : "",
             say_text(role, "held_from"), say_since(say_text(role, "since"), since), by);
-    say_row("", "%s rules, %.16s%s%s", say_count(say_number(role, "rules"), rules),
-            say_text(role, "digest"), *say_text(role, "path") ? ", " : "", say_text(role, "path"));
+    say_row("", "%s%s%.16s%s%s",
+            say_member(role, "rules") ? say_count(say_number(role, "rules"), rules) : "",
+            say_member(role, "rules") ? " rules, " : "", say_text(role, "digest"), *say_text(role, "path") ? ", " : "", say_text(role, "path"));
     if (*say_text(role, "text"))
         say_row("", "%s", say_text(role, "text"));
 }
@@ -37,6 +38,8 @@ print_candidate(const cJSON *answer)
     if (!cJSON_IsObject(candidate))
         return;
     print_role("candidate", candidate);
+    if (!strcmp(say_text(candidate, "state"), "HELD")) /* it waits for a person, for nothing else */
+        return;
     say_needs(say_member(answer, "needs"));
     if (say_number(answer, "left_ms") > 0 && *say_text(answer, "next"))
         say_row("", "%s in about %s", say_text(answer, "next"),
@@ -78,7 +81,11 @@ print_dataplane(const cJSON *plane)
     if (say_number(plane, "lease_left_ms") > 0)
         say_row("", "lease of the candidate: %s left",
                 say_ms(say_number(plane, "lease_left_ms"), lease));
-    say_row("", "after a restart it begins with generation %.0f", say_number(plane, "persisted"));
+    if (say_number(plane, "persisted") > 0)
+        say_row("", "after a restart it begins with generation %.0f",
+                say_number(plane, "persisted"));
+    else
+        say_row("", "a restart begins with [rules] image: nothing is kept in [rules] state");
     print_messages(plane);
     say_row(
         "paired", "%s judged twice (%s shed under load), %s disagreed, %s deferred for it, %s came again",
@@ -133,7 +140,7 @@ print_next(const cJSON *answer)
     const cJSON *candidate = say_member(answer, "candidate");
     double n = say_number(candidate, "generation");
     if (!say_bool(say_member(answer, "dataplane"), "reachable"))
-        say_next("is weir-dataplane running? systemctl status weir-dataplane");
+        say_next("is weir-dataplane running, and is [link] socket open to weir-control?");
     else if (!say_bool(say_member(answer, "journal"), "ok"))
         say_next("make room on the disk of the state folder; then it goes on by itself");
     else if (!strcmp(say_text(candidate, "state"), "HELD"))
@@ -142,6 +149,10 @@ print_next(const cJSON *answer)
     else if (cJSON_IsObject(candidate))
         say_next("nothing; to stop it: weirctl hold %.0f, to drop it: weirctl quarantine %.0f", n,
                  n);
+    else if (!cJSON_IsObject(say_member(answer, "live")))
+        say_next("weirctl push RULES: what is pushed first is proved, and live at once");
+    else if (!strcmp(say_text(say_member(answer, "previous"), "state"), "QUARANTINED"))
+        say_next("nothing; a way back: weirctl rollback N, of weirctl gen list");
     else if (cJSON_IsObject(say_member(answer, "previous")))
         say_next("nothing; the way back: weirctl rollback");
     else

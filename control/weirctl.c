@@ -37,7 +37,7 @@ static const struct verb {
       "give rules, or a compiled image, to weir-control: proved, then SHADOW, CANARY, PROBATION, LIVE. --stage: no further by\n"
       "itself than that. --force: leaves out gates, of preflight,shadow,probation; it is journaled. --expect: new rejects that\n"
       "are meant to be, such as sender-suffix:example=30% or all=2%. rule:NAME=30%: what would be accepted without that rule's\n"
-      "points speaks against it alone, once it refuses more than that. --wait: until it is live or comes back, with progress.\n"
+      "points speaks against it alone, once it refuses more than that. --wait: until it is live, held or back, with progress.\n"
       "--link: straight to the data plane, live at once: no stages, no proof" },
     { "status", verb_status,
       "status [--json]\n"
@@ -53,7 +53,8 @@ static const struct verb {
     { "resume", verb_generation, "resume [--comment TEXT] [--json] N", "let a held one go on" },
     { "promote", verb_generation, "promote [--comment TEXT] [--json] N", "the next stage at once" },
     { "rollback", verb_rollback, "rollback [--comment TEXT] [--json] [N]",
-      "back to the previous generation, or to N: at once, without proof or approval" },
+      "at once, without proof or approval: a candidate that decides already (CANARY on) is dropped, else what was live before\n"
+      "comes back; or N does. What went is quarantined" },
     { "quarantine", verb_generation, "quarantine [--comment TEXT] [--json] N",
       "drop a candidate, or return from it; the same rules are refused until `release`" },
     { "release", verb_generation, "release [--comment TEXT] [--json] N", "let quarantined rules be pushed again" },
@@ -147,7 +148,8 @@ main(int argc, char **argv)
     if (v)
         return v->run(argc - 1, argv + 1);
     if (argc >= 2)
-        fprintf(stderr, "weirctl: there is no verb `%s`\n", argv[1]);
-    print_all(stderr);
+        fprintf(stderr, "weirctl: there is no verb `%s`; weirctl --help lists them\n", argv[1]);
+    else
+        print_all(stderr);
     return VERB_USAGE;
 }
