@@ -22,6 +22,7 @@ make(void *owner, uint32_t idx, struct preflight_item *item)
     const struct golden_mail *g = golden_mail(idx);
     (void)owner;
     item->octets = span_of(g->text);
+    item->suffix = g->suffix;
     item->has_envelope = true;
     item->ip = span_of(g->client ? g->client : "");
     item->helo = span_of(g->helo ? g->helo : "");
@@ -51,6 +52,10 @@ compare(const struct preflight *p, uint32_t i, const struct preflight_cell *a, c
     bool is_catch = golden_mail(i)->want == GOLDEN_CATCH;
     if (is_right(i, b))
         return true;
+    if (!is_catch && b->flags & PREFLIGHT_DECLARED) {
+        preflight_warn(found, "%s is rejected, as declared for .%s", golden_mail(i)->name, golden_mail(i)->suffix);
+        return true;
+    }
     if (p->job->live_image ? is_right(i, a) : !is_catch)
         return false;
     preflight_warn(found, "%s is %s%s", golden_mail(i)->name, is_catch ? "not caught" : "rejected",

@@ -39,6 +39,7 @@ enum golden_want {
 struct golden_mail {
     const char *name; /* "gtube", "dsn", ... */
     enum golden_want want;
+    const char *suffix;                /* GOLDEN_PASS: the public suffix of From, for rules that mean to hit it; else NULL */
     const char *client, *helo;
     const char *mail_from;             /* without brackets, "" is the null sender */
     const char *rcpt[GOLDEN_RCPT_MAX]; /* the first NULL ends them */

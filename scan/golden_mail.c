@@ -246,6 +246,7 @@ static const struct golden_mail mails[] = {
 
     {.name = "dsn",
      .want = GOLDEN_PASS,
+     .suffix = "co.uk",
      .client = "198.51.100.25",
      .helo = "mx.mill-street.co.uk",
      .mail_from = "",
@@ -262,6 +263,7 @@ static const struct golden_mail mails[] = {
 
     {.name = "null-sender",
      .want = GOLDEN_PASS,
+     .suffix = "ca",
      .client = "203.0.113.5",
      .helo = "vacation.school-board.example",
      .mail_from = "",
@@ -273,6 +275,7 @@ static const struct golden_mail mails[] = {
 
     {.name = "postmaster",
      .want = GOLDEN_PASS,
+     .suffix = "fr",
      .client = "192.0.2.18",
      .helo = "mx.atelier-nord.example",
      .mail_from = "admin@atelier-nord.fr",
@@ -283,6 +286,7 @@ static const struct golden_mail mails[] = {
 
     {.name = "abuse",
      .want = GOLDEN_PASS,
+     .suffix = "pl",
      .client = "198.51.100.18",
      .helo = "mx.warehouse-east.example",
      .mail_from = "security@warehouse-east.pl",

@@ -265,6 +265,12 @@ TEST_F(Preflight, what_was_declared_passes_and_is_told)
     const cJSON *declared = cJSON_GetArrayItem(cJSON_GetObjectItem(report, "declared"), 0);
     EXPECT_EQ(text(declared, "kind"), "sender-suffix");
     EXPECT_EQ(text(declared, "name"), "co.uk");
+    /* One of the mails that must pass comes from there: it is refused for where it comes from, not for what it is. */
+    EXPECT_TRUE(cJSON_IsTrue(cJSON_GetObjectItem(check("golden"), "ok"))) << text(check("golden"), "text");
+    candidate("header NULL_SENDER EnvelopeFrom =~ /^<?>?$/\nscore NULL_SENDER 10\nintent NULL_SENDER suffix com\n");
+    run();
+    EXPECT_FALSE(cJSON_IsTrue(cJSON_GetObjectItem(check("golden"), "ok")));
+    EXPECT_NE(text(check("golden"), "text").find("null-sender is rejected"), std::string::npos);
     /* The intent is for what it says alone. */
     candidate("header CO_UK From:addr =~ /\\.(?:co\\.uk|de)$/i\nscore CO_UK 10\nintent CO_UK suffix co.uk\n");
     run();
