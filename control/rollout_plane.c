@@ -172,7 +172,8 @@ harm_from_reading(const struct evidence_reading *e, struct rollout_harm *harm, c
         harm->name = w->name;
         harm->n = w->n;
         harm->k = w->k;
-        snprintf(text, ROLLOUT_TEXT_MAX, "evidence e^%.1f; in %s: %llu of %llu newly refused", log_e, w->name,
+        snprintf(text, ROLLOUT_TEXT_MAX, "evidence e^%.1f; in %s: %llu of %llu newly refused", log_e,
+                 strcmp(w->name, "?") ? w->name : "what has no known suffix",
                  (unsigned long long)w->k, (unsigned long long)w->n);
     } else {
         snprintf(text, ROLLOUT_TEXT_MAX, "evidence e^%.1f: %s%llu of %llu", log_e, what, (unsigned long long)e->k,
