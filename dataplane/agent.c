@@ -391,6 +391,8 @@ agent_run(struct agent *a)
         agent_drain(a);
         if (a->deferred)
             deferred_sweep(a->deferred, now_ms);
+        if (a->tally)
+            tally_tend(a->tally);
     }
     a->is_to_end = true;
     stop_workers(a);

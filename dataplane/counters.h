@@ -47,6 +47,7 @@
     X(DEFERRED,            "deferred",             "messages deferred because of that") \
     X(RETRIED,             "retried",              "messages deferred because of that which came again") \
     X(DEFER_ENOUGH,        "defer-enough",         "the same, deferred often enough: the old verdict decided") \
+    X(DEFER_CROWDED,       "defer-crowded",        "not deferred, too many of that sender domain are: the old verdict decided") \
     X(DEFER_FULL,          "defer-full",           "messages not deferred, no place to remember them: the old verdict decided") \
     X(NO_MBUF,             "no-mbuf",              "own segments not made: mbuf pool empty") \
     X(STEERED,             "steered",              "frames handed to another core") \

@@ -12,6 +12,7 @@ enum {
     BUCKET_WORDS = 8,
     WORDS = 4 * DEFERRED_MAX,
     BUCKETS = WORDS / BUCKET_WORDS,
+    DOMAIN_BUCKETS = DEFERRED_DOMAIN_MAX / BUCKET_WORDS,
     SWEEPS = 256,
     /* a word: tag 32, tries 8, minute 24 (31 years) */
     TRIES_SHIFT = 24,
@@ -62,9 +63,10 @@ mix(uint64_t h, struct span s)
 }
 
 uint64_t
-deferred_key(const struct deferred *d, struct span mail_from, struct span *rcpt, size_t rcpt_cnt,
+deferred_key(const struct deferred *d, struct span domain, struct span mail_from, struct span *rcpt, size_t rcpt_cnt,
              struct span message_id, uint64_t octets_hash)
 {
+    uint64_t block = mix(d->seed, domain) & (BUCKETS - 1) & ~(uint64_t)(DOMAIN_BUCKETS - 1);
     uint64_t h = mix(d->seed, mail_from);
     if (rcpt_cnt > 1)
         qsort(rcpt, rcpt_cnt, sizeof(*rcpt), by_octets);
@@ -72,7 +74,8 @@ deferred_key(const struct deferred *d, struct span mail_from, struct span *rcpt,
         h = mix(h, rcpt[i]);
     if (!message_id.len)
         message_id = (struct span){(const uint8_t *)&octets_hash, sizeof(octets_hash)};
-    return mix(h, message_id);
+    h = mix(h, message_id);
+    return (h & ~(uint64_t)(BUCKETS - 1)) | block | (h & (DOMAIN_BUCKETS - 1));
 }
 
 static uint64_t *
@@ -144,7 +147,7 @@ reserve(struct deferred *d, uint32_t max)
     return false;
 }
 
-static bool
+static enum deferred_answer
 insert(struct deferred *d, uint64_t key, uint64_t now_ms, uint32_t max)
 {
     uint64_t *bucket = bucket_of(d, key);
@@ -154,13 +157,13 @@ insert(struct deferred *d, uint64_t key, uint64_t now_ms, uint32_t max)
             forget(d, &bucket[i], word);
     }
     if (!reserve(d, max))
-        return false;
+        return DEFERRED_FULL;
     for (unsigned i = 0; i < BUCKET_WORDS; i++) {
         if (load(&bucket[i]) == 0 && change(&bucket[i], 0, word_of(key, 1, now_ms)))
-            return true;
+            return DEFERRED_AGAIN;
     }
     __atomic_fetch_sub(&d->used, 1, __ATOMIC_RELAXED);
-    return false;
+    return DEFERRED_CROWDED;
 }
 
 enum deferred_answer
@@ -184,7 +187,7 @@ deferred_try(struct deferred *d, uint64_t key, uint64_t now_ms, unsigned tries_m
     *tries = most ? 1 : 0;
     if (!most)
         return DEFERRED_ENOUGH;
-    return insert(d, key, now_ms, max) ? DEFERRED_AGAIN : DEFERRED_FULL;
+    return insert(d, key, now_ms, max);
 }
 
 unsigned

@@ -239,11 +239,13 @@ static uint64_t
 key_of(const struct case_of *c)
 {
     struct span rcpt[RCPT_RECORDED_MAX];
+    struct second_place from;
     unsigned n = smtp_rcpt_cnt(c->s);
+    second_place(&c->pl->scanner, smtp_mail_from(c->s), &from);
     for (unsigned i = 0; i < n; i++)
         rcpt[i] = smtp_rcpt(c->s, i);
-    return deferred_key(c->pl->second.deferred, smtp_mail_from(c->s), rcpt, n, message_id(c->p->first),
-                        pair_hash(c->p));
+    return deferred_key(c->pl->second.deferred, from.domain, smtp_mail_from(c->s), rcpt, n,
+                        message_id(c->p->first), pair_hash(c->p));
 }
 
 static void
@@ -280,7 +282,8 @@ on_disagreement(const struct case_of *c, struct judgement *j)
         pair_doubt(c->p, EVENT_RULES_DISAGREE, j);
         return;
     }
-    pl->counter[answer == DEFERRED_FULL ? COUNTER_DEFER_FULL : COUNTER_DEFER_ENOUGH]++;
+    pl->counter[answer == DEFERRED_FULL ? COUNTER_DEFER_FULL
+                : answer == DEFERRED_CROWDED ? COUNTER_DEFER_CROWDED : COUNTER_DEFER_ENOUGH]++;
     pair_take(c->p, c->old, j);
 }
 

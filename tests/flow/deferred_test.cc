@@ -26,7 +26,8 @@ struct Deferred : ::testing::Test {
         std::vector<span> spans;
         for (auto &r : rcpt)
             spans.push_back({(const uint8_t *)r.data(), r.size()});
-        return deferred_key(d, {(const uint8_t *)from.data(), from.size()}, spans.data(), spans.size(),
+        return deferred_key(d, {(const uint8_t *)from.data() + from.size() / 2, from.size() - from.size() / 2},
+                            {(const uint8_t *)from.data(), from.size()}, spans.data(), spans.size(),
                             {(const uint8_t *)id.data(), id.size()}, hash);
     }
 };
@@ -82,7 +83,7 @@ TEST_F(Deferred, TheKeyIsTheMessage)
     EXPECT_EQ(key("", {}, "", 1), key("", {}, "", 1));
     EXPECT_NE(key("", {}, "", 1), key("", {""}, "", 1));
     deferred *other = deferred_new(6);
-    EXPECT_NE(k, deferred_key(other, {(const uint8_t *)"a@x", 3}, nullptr, 0, {}, 1));
+    EXPECT_NE(k, deferred_key(other, {}, {(const uint8_t *)"a@x", 3}, nullptr, 0, {}, 1));
     deferred_free(other);
 }
 
@@ -102,7 +103,7 @@ TEST_F(Deferred, AFullBucketIsFull)
 {
     for (uint64_t k = 1; k <= 8; k++)
         EXPECT_EQ(DEFERRED_AGAIN, ask(k << 32 | 7));
-    EXPECT_EQ(DEFERRED_FULL, ask(UINT64_C(9) << 32 | 7));
+    EXPECT_EQ(DEFERRED_CROWDED, ask(UINT64_C(9) << 32 | 7));
     EXPECT_EQ(8u, deferred_used(d));
     EXPECT_EQ(DEFERRED_AGAIN, ask(UINT64_C(9) << 32 | 7, (DEFERRED_KEEP_MIN + 2) * MINUTE)); // all too old
     EXPECT_EQ(1u, deferred_used(d));
@@ -127,6 +128,31 @@ TEST_F(Deferred, ForgottenInTime)
     EXPECT_EQ(0u, deferred_used(d));
 }
 
+// Else whoever is newly rejected, and sends enough of it, ends the roll-out (LINK_REASON_DEFERRALS).
+TEST_F(Deferred, OneSenderDomainDoesNotFillTheStore)
+{
+    const uint32_t max = 50000;
+    auto mail_of = [&](const std::string &domain, int i) {
+        std::string from = std::to_string(i) + "@" + domain, id = "<" + std::to_string(i) + ">";
+        return deferred_key(d, {(const uint8_t *)domain.data(), domain.size()},
+                            {(const uint8_t *)from.data(), from.size()}, nullptr, 0,
+                            {(const uint8_t *)id.data(), id.size()}, 1);
+    };
+    for (int i = 0; i < 60000; i++)
+        EXPECT_NE(DEFERRED_FULL, ask(mail_of("bulk.example", i), 0, 2, max)); // which would be a reason to go back
+    EXPECT_LE(deferred_used(d), (uint32_t)DEFERRED_DOMAIN_MAX);
+    EXPECT_GE(deferred_used(d), DEFERRED_DOMAIN_MAX * 9u / 10);
+    uint32_t bulk = deferred_used(d), others = 0;
+    for (int i = 0; i < 2000; i++)
+        others += ask(mail_of("d" + std::to_string(i) + ".example", i), 0, 2, max) == DEFERRED_AGAIN;
+    EXPECT_GE(others, 1990u);
+    EXPECT_EQ(bulk + others, deferred_used(d));
+    deferred_clear(d);
+    EXPECT_EQ(0u, deferred_used(d));
+    EXPECT_EQ(DEFERRED_AGAIN, ask(mail_of("bulk.example", 1), 0, 2, max));
+    EXPECT_EQ(1u, tries);
+}
+
 TEST_F(Deferred, ManyCores)
 {
     enum { KEYS = 20000, TRIES = 3 };
@@ -144,7 +170,8 @@ TEST_F(Deferred, ManyCores)
                 case DEFERRED_ENOUGH:
                     enough++;
                     break;
-                case DEFERRED_FULL:
+                case DEFERRED_CROWDED:
+        case DEFERRED_FULL:
                     full++;
                     break;
                 }
