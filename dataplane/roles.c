@@ -382,6 +382,10 @@ roles_renew(struct roles *r, const struct link_renew *renew, char *err, size_t e
         snprintf(err, err_size, "a lease of nothing");
         return -1;
     }
+    if (renew->lease_ms > LEASE_MAX_MS) {
+        snprintf(err, err_size, "a lease of more than a day");
+        return -1;
+    }
     r->now.values.lease_ms = renew->lease_ms;
     r->lease_ms = r->now_ms + renew->lease_ms;
     swap_lease(r->swap, rte_rdtsc() + rte_get_tsc_hz() / 1000 * renew->lease_ms);

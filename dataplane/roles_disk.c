@@ -309,14 +309,14 @@ roles_start(struct roles *r, const char *image, char *err, size_t err_size)
         goto started;
     snprintf(err, err_size, "[rules] image is not set");
     int fd = *image ? roles_open_image(image, err, err_size) : -1;
-    int ret = fd < 0 ? -1 : roles_load_fd(r, fd, r->last_generation + 1, &set, err, err_size);
+    int ret = fd < 0 ? -1 : roles_load_fd(r, fd, roles_next_generation(r), &set, err, err_size);
     if (fd >= 0)
         close(fd);
     next = r->now;
     next.live = set;
     if (ret != 0 || roles_publish(r, &next) != 0)
         return -1;
-    r->last_generation++;
+    r->last_generation = set.id.generation;
 started:
     LOG_AT(NOTICE, "generation %u is live: %u rules, %s, from the start\n", r->now.live.id.generation,
            ruleset_rule_cnt(r->now.live.rs), ruleset_digest(r->now.live.rs));

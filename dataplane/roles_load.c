@@ -92,6 +92,13 @@ roles_load_fd(struct roles *r, int fd, uint32_t generation, struct set *set, cha
     return i ? load_image(r, i, generation, set, err, err_size) : -1;
 }
 
+/* The last one stays the last: 0 is nobody's. */
+uint32_t
+roles_next_generation(const struct roles *r)
+{
+    return r->last_generation < UINT32_MAX ? r->last_generation + 1 : UINT32_MAX;
+}
+
 /* ---- LOAD ---- */
 
 /* The helper's; the order is nobody else's meanwhile. */
@@ -143,7 +150,7 @@ check_load(const struct roles *r, const struct order *o)
         snprintf(text, sizeof(text), "generation %u is the candidate already: drop it first", candidate);
         return text;
     }
-    if (o->load.generation && swap_has(r->swap, o->load.generation)) {
+    if (swap_has(r->swap, o->load.generation)) {
         snprintf(text, sizeof(text), "generation %u is in memory already", o->load.generation);
         return text;
     }
@@ -160,6 +167,10 @@ loaded(struct roles *r, struct order *o)
     uint32_t wait_ms = o->load.wait_ms < ROLES_WAIT_MAX_MS ? o->load.wait_ms : ROLES_WAIT_MAX_MS;
     if (!o->set.rs) {
         refuse(r, o, o->why);
+        return;
+    }
+    if (o->type == ORDER_PREVIOUS && !persist_image_equal(&o->set.id, &o->previous)) {
+        refuse(r, o, "it is another image than its name says");
         return;
     }
     if (o->load.generation > r->last_generation)
@@ -183,13 +194,13 @@ roles_step_load(struct roles *r, struct order *o)
     }
     if (r->loading || !errand_is_idle(r->loader))
         return;
+    if (o->load.generation == 0)
+        o->load.generation = roles_next_generation(r);
     const char *why = check_load(r, o);
     if (why) {
         refuse(r, o, why);
         return;
     }
-    if (o->load.generation == 0)
-        o->load.generation = r->last_generation + 1;
     r->loading = o;
     o->state = ORDER_LOADING;
     errand_start(r->loader, load_work, r);
@@ -307,7 +318,7 @@ roles_load_now(struct roles *r, const void *octets, size_t len, uint32_t *genera
 {
     struct books next = r->now;
     struct set set = {0};
-    uint32_t number = *generation ? *generation : r->last_generation + 1;
+    uint32_t number = *generation ? *generation : roles_next_generation(r);
     struct image *i = map_image(len, err, err_size);
     if (!i)
         return -1;

@@ -5,6 +5,8 @@
 #include "dataplane/errand.h"
 #include "dataplane/roles.h"
 
+enum { LEASE_MAX_MS = 24 * 3600 * 1000 };
+
 /* An image's octets, kept until they are on the disk. Counted by the agent alone. */
 struct image {
     void *octets; /* mapped */
@@ -116,6 +118,7 @@ void image_drop(struct image *i);
 /* roles_load.c */
 int roles_open_image(const char *path, char *err, size_t err_size);
 int roles_load_fd(struct roles *r, int fd, uint32_t generation, struct set *set, char *err, size_t err_size);
+uint32_t roles_next_generation(const struct roles *r);
 void roles_step_load(struct roles *r, struct order *o);
 void roles_step_golden(struct roles *r, struct order *o);
 void roles_step_place(struct roles *r, struct order *o);

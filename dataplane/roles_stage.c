@@ -6,7 +6,7 @@
 #include "dataplane/log.h"
 #include "dataplane/roles_private.h"
 
-enum { PPM = 1000000, PERMILLE = 1000, LEASE_MAX_MS = 24 * 3600 * 1000 };
+enum { PPM = 1000000, PERMILLE = 1000 };
 
 /* ---- STAGE ---- */
 

@@ -331,14 +331,28 @@ TEST_F(Roles, WrongOrdersAreRefusedAndChangeNothing)
     link_renew renew = {8, 1000};
     char err[256];
     EXPECT_NE(roles_renew(r, &renew, err, sizeof(err)), 0);
-    renew = {9, 0};
-    EXPECT_NE(roles_renew(r, &renew, err, sizeof(err)), 0);
+    for (uint32_t lease : {0u, 24u * 3600 * 1000 + 1, UINT32_MAX}) {
+        renew = {9, lease};
+        EXPECT_NE(roles_renew(r, &renew, err, sizeof(err)), 0);
+    }
     EXPECT_EQ(books(), "8/9/0 CANARY");
     EXPECT_TRUE(go(false, 9).is_ack);
     EXPECT_FALSE(go(false, 9).is_ack); // once
     EXPECT_EQ(books(), "8/0/0 NONE");
     EXPECT_FALSE(live(8).is_ack); // the number is in memory
     EXPECT_EQ(state().trip.seq, 1u);
+}
+
+// 0 is nobody's number: what it were would be taken off the disk.
+TEST_F(Roles, AfterTheGreatestNumberComesNoNought)
+{
+    EXPECT_TRUE(load(1, UINT32_MAX, false).is_ack);
+    for (bool is_candidate : {false, true}) {
+        roles_answer a = load(2, 0, is_candidate);
+        EXPECT_FALSE(a.is_ack);
+        EXPECT_STREQ(a.body.text, "generation 4294967295 is in memory already");
+    }
+    EXPECT_EQ(books(), "4294967295/0/0 NONE");
 }
 
 TEST_F(Roles, LoadLiveKeepsPreviousAndGivesItUpForWantOfRoom)
@@ -863,6 +877,26 @@ TEST_F(Kept, DamagedImagesArePassedOver)
     EXPECT_TRUE(started);
     EXPECT_EQ(books(), "3/0/0 NONE"); // 2 was used
     EXPECT_TRUE(soon_links("gen-3", ""));
+}
+
+TEST_F(Kept, APreviousImageThatIsAnotherIsPassedOver)
+{
+    live(1);
+    go_live(2);
+    end(true);
+    DIR *d = opendir(state_folder.c_str());
+    for (dirent *e; (e = readdir(d));) {
+        if (strncmp(e->d_name, "gen-1", 5) == 0) {
+            FILE *f = fopen((state_folder + "/" + e->d_name).c_str(), "w");
+            fwrite(image(5).octets, 1, image(5).len, f); // sound, and not what its name says
+            fclose(f);
+        }
+    }
+    closedir(d);
+    start(state_folder);
+    roles_answer none;
+    EXPECT_TRUE(soon([&] { return state(), !roles_answered(r, &none) && !roles_is_busy(r); }));
+    EXPECT_EQ(books(), "2/0/0 NONE");
 }
 
 // The folder is on a file system of its own that is full, or read-only; needs root.
