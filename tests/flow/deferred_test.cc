@@ -171,7 +171,7 @@ TEST_F(Deferred, ManyCores)
                     enough++;
                     break;
                 case DEFERRED_CROWDED:
-        case DEFERRED_FULL:
+                case DEFERRED_FULL:
                     full++;
                     break;
                 }
