@@ -187,6 +187,10 @@ check_live(struct rollout *r, const struct link_state *s, bool is_restarted)
         rollout_ask(r, theirs, &back);
         return;
     }
+    if (theirs && theirs->state == GENERATION_ROLLED_BACK && !theirs->pending) {
+        rollout_note(r, "alarm", theirs->number, rollout_fields(NULL, "it went back, and the data plane has no previous"));
+        rollout_set(r, theirs, GENERATION_LIVE, ROLLOUT_BACK, NULL, "cannot go back: the data plane has no previous");
+    }
     if (ours && theirs == ours)
         ours->is_watched = s->stage == LINK_STAGE_LIVE || (ours->is_watched && s->candidate.generation);
     else if (!s->live.generation && ours && ours->state == GENERATION_LIVE)

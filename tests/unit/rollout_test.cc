@@ -502,6 +502,24 @@ TEST(Rollout, AWayBackWhileLiveIsBeingAskedForIsNotForgotten)
     }
 }
 
+TEST(RolloutPlane, OneThatIsToGoAndHasNothingToGoToIsLiveForAPerson)
+{
+    World w;
+    rollout_who who = Machine::who();
+    uint32_t first = w.first(), n = w.push_to("LIVE"), number = 0;
+    ASSERT_EQ(0, rollout_rollback(&w.m.r, 0, &who, &number, w.m.err)) << w.m.err;
+    w.m.flight.clear(); // it never got there,
+    rollout_link_down(&w.m.r);
+    w.plane.restart(true); // and previous is lost
+    for (int i = 0; i < 3; i++)
+        w.m.pass();
+    EXPECT_EQ("LIVE", w.m.state(n));
+    ASSERT_EQ(0, rollout_rollback(&w.m.r, first, &who, &number, w.m.err)) << w.m.err;
+    w.m.pass();
+    EXPECT_EQ("LIVE", w.m.state(number));
+    EXPECT_EQ("QUARANTINED", w.m.state(n));
+}
+
 TEST(RolloutPlane, ReturnedAlone)
 {
     for (const char *stage : {"SHADOW", "CANARY", "PROBATION"}) {
