@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/journal.h"
+
 struct admin_peer {
     int fd; /* -1: free */
     uint64_t id;
@@ -69,6 +71,11 @@ who_is(const struct admin *a, int fd)
         snprintf(who.name, sizeof(who.name), "%s", p->pw_name);
     else
         snprintf(who.name, sizeof(who.name), "uid %u", c.uid);
+    len = sizeof(who.gids) - sizeof(who.gids[0]);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, who.gids, &len))
+        len = 0;
+    who.gid_cnt = (unsigned)(len / sizeof(who.gids[0]));
+    who.gids[who.gid_cnt++] = c.gid;
     who.may_push = c.uid == 0 || c.uid == geteuid() || is_member(a->settings.push_group, c.gid, c.uid);
     who.may_read = who.may_push || is_member(a->settings.read_group, c.gid, c.uid);
     return who;
@@ -190,8 +197,11 @@ admin_say(struct admin *a, uint64_t id, cJSON *object, bool is_last)
     cJSON_Delete(object);
     if (!text)
         return;
+    journal_make_utf8(text); /* names are cut, and come from mails */
     size_t len = strlen(text);
-    if (p->out_len + len + 1 > ADMIN_OUT_MAX) {
+    if (is_last && !p->out_len && len + 1 > ADMIN_OUT_MAX) {
+        admin_refuse(a, id, 1, "the answer is longer than 4 MiB: ask for less");
+    } else if (p->out_len + len + 1 > ADMIN_OUT_MAX) {
         end_peer(p); /* it does not read */
     } else {
         if (p->out_len + len + 1 > p->out_max) {
@@ -229,11 +239,11 @@ take_request(struct admin *a, struct admin_peer *p, size_t len)
 {
     uint64_t id = p->id;
     p->is_asked = true;
+    p->in[len] = '\0';
+    journal_make_utf8(p->in);
     cJSON *o = cJSON_ParseWithLength(p->in, len);
     const cJSON *verb = cJSON_GetObjectItemCaseSensitive(o, "verb");
-    if (!p->who.may_read)
-        admin_refuse(a, id, 1, "you are neither of the readers nor of the pushers");
-    else if (!cJSON_IsObject(o) || !cJSON_IsString(verb))
+    if (!cJSON_IsObject(o) || !cJSON_IsString(verb))
         admin_refuse(a, id, 2, "the request is not a JSON object with a verb");
     else
         a->settings.request(a->settings.owner, id, &p->who, verb->valuestring, o);
@@ -262,6 +272,19 @@ read_in(struct admin *a, struct admin_peer *p)
     }
 }
 
+#define STRANGER "{\"ok\":false,\"error\":\"you are neither of the readers nor of the pushers\",\"code\":1}\n"
+#define FULL "{\"ok\":false,\"error\":\"too many connections\",\"code\":3}\n"
+
+/* Half of the places are for pushers: whoever may not roll back does not keep out who may. */
+static bool
+may_enter(const struct admin *a, const struct admin_who *who)
+{
+    unsigned readers = 0;
+    for (unsigned i = 0; i < ADMIN_PEERS_MAX; i++)
+        readers += a->peers[i].fd >= 0 && !a->peers[i].who.may_push;
+    return who->may_push || readers < ADMIN_PEERS_MAX / 2;
+}
+
 static void
 accept_all(struct admin *a)
 {
@@ -272,14 +295,16 @@ accept_all(struct admin *a)
         int fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             return;
-        if (!place) {
-            static const char full[] = "{\"ok\":false,\"error\":\"too many connections\",\"code\":3}\n";
-            send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        struct admin_who who = who_is(a, fd);
+        const char *why = !who.may_read                         ? STRANGER
+                          : !place || !may_enter(a, &who) ? FULL
+                                                                : NULL;
+        if (why) {
+            send(fd, why, strlen(why), MSG_NOSIGNAL | MSG_DONTWAIT);
             close(fd);
             continue;
         }
-        *place = (struct admin_peer){.fd = fd, .id = ++a->next_id, .since_ms = a->now_ms};
-        place->who = who_is(a, fd);
+        *place = (struct admin_peer){.fd = fd, .id = ++a->next_id, .who = who, .since_ms = a->now_ms};
     }
 }
 

@@ -75,7 +75,8 @@
  *   announce-list   announcements: [NOTICE...], incidents: as in status.json; announce-add, announce-end: id
  *
  * Who: SO_PEERCRED. root and the process's own user may do all; members of [control] read_group may read, of
- * push_group read and push. Others are told so and the connection closes.
+ * push_group read and push. Others are told so and the connection closes, without a place of their own; readers get no more
+ * than half of the places, so that a way back is always open.
  *
  * Limits: ADMIN_PEERS_MAX connections, one line of ADMIN_LINE_MAX octets, ADMIN_IDLE_MS to send it; who does not read
  * its answers loses the connection, never holds up the process. */
@@ -95,7 +96,7 @@ extern "C" {
 
 #define ADMIN_SOCKET "/run/weir/control.sock" /* as in the appliance.cfg that ships */
 
-enum { ADMIN_PEERS_MAX = 64, ADMIN_LINE_MAX = 65536, ADMIN_IDLE_MS = 5000, ADMIN_OUT_MAX = 4 << 20 };
+enum { ADMIN_PEERS_MAX = 64, ADMIN_LINE_MAX = 65536, ADMIN_IDLE_MS = 5000, ADMIN_OUT_MAX = 4 << 20, ADMIN_GIDS_MAX = 64 };
 
 /* ---- the server's side (admin.c). One thread; nothing waits. ---- */
 
@@ -105,6 +106,8 @@ struct admin_who {
     uid_t uid;
     char name[32];
     bool may_read, may_push;
+    gid_t gids[ADMIN_GIDS_MAX]; /* all that it is in; of more the rest is left out */
+    unsigned gid_cnt;
 };
 
 /* A request: `object` is borrowed for the call. Answer with admin_say or admin_refuse, now or later, by id. */

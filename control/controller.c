@@ -47,7 +47,13 @@ controller_lock(struct controller *c, const struct settings *s)
     char path[sizeof(s->state) + 8];
     c->settings = s;
     snprintf(path, sizeof(path), "%s/lock", s->state);
-    c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    struct stat st;
+    /* Still root, in a folder of another user's: nothing that lies there is followed, cut short or given away. */
+    c->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+    if (c->lock_fd >= 0 && (fstat(c->lock_fd, &st) || !S_ISREG(st.st_mode) || st.st_nlink != 1)) {
+        controller_log("%s: not a file of ours", path);
+        return -1;
+    }
     if (c->lock_fd < 0 || flock(c->lock_fd, LOCK_EX | LOCK_NB)) {
         controller_log("%s: %s", path, errno == EWOULDBLOCK ? "another weir-control has this folder" : strerror(errno));
         return -1;

@@ -125,7 +125,9 @@ verb_push(const struct request *q)
     } else {
         p.comment = comment ? comment : "";
         snprintf(c->push_path, sizeof(c->push_path), "%s", p.path);
+        c->push_reader = (struct generations_reader){q->who.uid, q->peer_who->gids, q->peer_who->gid_cnt};
         int ret = rollout_push(&c->rollout, &p, &number, err);
+        c->push_reader = (struct generations_reader){.uid = UINT32_MAX};
         c->push_path[0] = '\0';
         if (ret) {
             desk_refuse(q, 1, err);
@@ -286,7 +288,7 @@ desk_request(void *owner, uint64_t peer, const struct admin_who *who, const char
                  {"prove", desk_ask_prove, true},
                  {"announce-add", verb_announce_add, true},
                  {"announce-end", verb_announce_end, true}};
-    struct request q = {.c = owner, .peer = peer, .who.uid = who->uid, .verb = verb, .o = request};
+    struct request q = {.c = owner, .peer = peer, .who.uid = who->uid, .peer_who = who, .verb = verb, .o = request};
     snprintf(q.who.name, sizeof(q.who.name), "%s", who->name);
     for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (strcmp(verbs[i].verb, verb))

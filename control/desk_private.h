@@ -13,6 +13,7 @@ struct request {
     struct controller *c;
     uint64_t peer;
     struct rollout_who who;
+    const struct admin_who *peer_who;
     const char *verb;
     const cJSON *o;
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "control/crash.h"
@@ -101,7 +103,72 @@ struct copying {
     unsigned files;
     uint64_t octets;
     const char *root; /* for messages */
+    const struct generations_reader *who;
 };
+
+enum { MAY_READ = 4, MAY_SEARCH = 1 };
+
+/* As the kernel would decide for them; it decides about us. */
+static bool
+may(const struct generations_reader *who, const struct stat *st, mode_t wanted)
+{
+    mode_t bits = st->st_mode;
+    if (who->uid == 0 || who->uid == geteuid())
+        return true;
+    if (st->st_uid == who->uid)
+        return (bits >> 6 & wanted) == wanted;
+    for (unsigned i = 0; i < who->gid_cnt; i++) {
+        if (st->st_gid == who->gids[i])
+            return (bits >> 3 & wanted) == wanted;
+    }
+    return (bits & wanted) == wanted;
+}
+
+static int
+refuse_reader(const struct copying *c, const char *name)
+{
+    char *err = c->err;
+    return fail(err, "%s%s%s: does not exist, is no file or folder, or uid %" PRIu32 " or weir-control may not read it", c->root,
+                *name ? "/" : "", name, c->who->uid);
+}
+
+/* Every folder on the way is one that they may search, and no link is followed: if one has come there since realpath, it
+ * is not what was asked for. -1: not so. */
+static int
+walk_to(const struct copying *c, char *real)
+{
+    struct stat st;
+    int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (char *name; at >= 0 && (name = strsep(&real, "/"));) {
+        if (!*name)
+            continue;
+        bool is_open = fstat(at, &st) == 0 && may(c->who, &st, MAY_SEARCH);
+        int next = is_open ? openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+        close(at);
+        at = next;
+    }
+    return at;
+}
+
+/* The file or folder at c->root, or -1. What does not exist and what they may not see is told with the same words. */
+static int
+open_top(const struct copying *c)
+{
+    struct stat st;
+    struct statfs fs;
+    char again[64], *real = realpath(c->root, NULL);
+    int at = real ? walk_to(c, real) : -1;
+    free(real);
+    /* proc tells about us, whatever its modes say. */
+    bool is_good = at >= 0 && fstat(at, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) &&
+                   may(c->who, &st, S_ISDIR(st.st_mode) ? MAY_READ | MAY_SEARCH : MAY_READ) && fstatfs(at, &fs) == 0 &&
+                   fs.f_type != PROC_SUPER_MAGIC;
+    snprintf(again, sizeof(again), "/proc/self/fd/%d", at);
+    int fd = is_good ? open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (at >= 0)
+        close(at);
+    return fd;
+}
 
 /* Within the folder `at` only, and never waiting for a pipe. */
 static int
@@ -157,6 +224,8 @@ copy_entry(struct copying *c, int from, int to, const char *name, unsigned depth
     int ret = 0;
     if (fstat(fd, &st)) {
         ret = fail(err, "%s: %s", name, strerror(errno));
+    } else if (!may(c->who, &st, S_ISDIR(st.st_mode) ? MAY_READ | MAY_SEARCH : MAY_READ)) {
+        ret = refuse_reader(c, name);
     } else if (S_ISREG(st.st_mode) && c->files < GENERATIONS_FILES_MAX) {
         ret = copy_file(c, fd, to, name);
     } else if (S_ISREG(st.st_mode)) {
@@ -203,10 +272,10 @@ static int
 copy_top(struct copying *c, const char *path, int to)
 {
     char *err = c->err;
-    int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int from = open_top(c);
     struct stat st;
     if (from < 0)
-        return fail(err, "%s: %s (read as the user of weir-control)", path, strerror(errno));
+        return refuse_reader(c, "");
     const char *slash = strrchr(path, '/');
     const char *name = slash && slash[1] ? slash + 1 : slash ? "rules.cf" : path;
     int ret = -1;
@@ -214,8 +283,6 @@ copy_top(struct copying *c, const char *path, int to)
         fail(err, "%s: %s", path, strerror(errno));
     else if (S_ISDIR(st.st_mode))
         ret = copy_folder(c, from, to, 0);
-    else if (!S_ISREG(st.st_mode))
-        fail(err, "%s: neither a file nor a folder", path);
     else if ((ret = copy_file(c, from, to, name)) == 0 && symlinkat(name, to, ".single"))
         ret = fail(err, "%s: %s", path, strerror(errno));
     close(from);
@@ -225,13 +292,14 @@ copy_top(struct copying *c, const char *path, int to)
 }
 
 int
-generations_snapshot(const struct generations *s, uint32_t number, const char *path, char *err)
+generations_snapshot(const struct generations *s, uint32_t number, const char *path,
+                     const struct generations_reader *who, char *err)
 {
     char beside[GENERATIONS_PATH_MAX], place[GENERATIONS_PATH_MAX], folder[GENERATIONS_PATH_MAX];
     generations_path(s, number, "rules.new", beside);
     generations_path(s, number, "rules", place);
     generations_path(s, number, "", folder);
-    struct copying c = {.err = err, .root = path};
+    struct copying c = {.err = err, .root = path, .who = who};
     remove_tree(AT_FDCWD, beside, 0);
     crash_here("snapshot", "begun");
     if (mkdir(beside, 0750))

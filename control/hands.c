@@ -231,7 +231,8 @@ hand_start(void *owner, enum rollout_job job, const struct generation *g)
                      .store = &c->store,
                      .generation = g->number,
                      .live = c->rollout.live,
-                     .path = *c->push_path ? c->push_path : NULL};
+                     .path = *c->push_path ? c->push_path : NULL,
+                     .reader = c->push_reader};
     uint32_t limit_s = c->settings->preflight.compile_s; /* is judged by pre-flight; this only ends what never would */
     struct job_how how = {.name = is_compile ? "compiling" : "pre-flight",
                           .work = is_compile ? work_compile : work_preflight,

@@ -70,8 +70,8 @@ utf8_len(const unsigned char *s)
 }
 
 /* Names come from mails: every reader of JSON must be able to read the line. */
-static void
-make_utf8(char *text)
+void
+journal_make_utf8(char *text)
 {
     for (unsigned char *s = (unsigned char *)text; *s;) {
         size_t len = utf8_len(s);
@@ -136,7 +136,7 @@ print_record(const struct journal *j, const char *event, uint32_t generation, cJ
         *result = *result ? *result : -ENOMEM;
         return NULL;
     }
-    make_utf8(line);
+    journal_make_utf8(line);
     return line;
 }
 

@@ -55,6 +55,9 @@ int journal_append(struct journal *j, const char *event, uint32_t generation, cJ
 
 /* Of the last record. */
 uint64_t journal_seq(const struct journal *j);
+/* Every octet that is no UTF-8 becomes "?". */
+void journal_make_utf8(char *text);
+
 const char *journal_hash(const struct journal *j); /* of its line: 64 hex digits */
 
 /* Reads a journal file from its beginning, checking form, numbers and chain; calls fn for each good record (fn may

@@ -94,7 +94,16 @@ take_fds(struct msghdr *m, int fds[2])
     return cnt;
 }
 
-#define END_TEXT(text) ((text)[sizeof(text) - 1] = '\0')
+/* It is shown on terminals. */
+static void
+end_text(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    for (; *text; text++)
+        *text = *text >= ' ' && *text <= '~' ? *text : '?';
+}
+
+#define END_TEXT(text) end_text(text, sizeof(text))
 
 /* Numbers that are used as enums are ones. */
 static bool

@@ -124,7 +124,7 @@ uplink_tick(struct uplink *u, uint64_t now_ms)
         go_down(u);
     if (is_up && !u->connection)
         come_up(u);
-    bool is_due = u->wants_status || now_ms - u->status_ms >= UPLINK_STATUS_MS;
+    bool is_due = now_ms - u->status_ms >= (u->wants_status ? UPLINK_LOOK_MS : UPLINK_STATUS_MS);
     if (is_due && !u->is_status_asked && fly(u, LINK_STATUS, NULL, NULL, 0, -1)) {
         u->is_status_asked = true;
         u->wants_status = false;

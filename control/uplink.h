@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-enum { UPLINK_STATUS_MS = 250 };
+enum { UPLINK_STATUS_MS = 250, UPLINK_LOOK_MS = 5 /* not sooner again, however often something is said to have changed */ };
 
 struct uplink_calls {
     void *owner;

@@ -218,7 +218,7 @@ work_compile(const void *work, FILE *out)
     if (!is_copied && !w->path)
         return put_line(out, outcome(false, "the controller ended before the rules were copied: push them again"));
     if (!is_copied && (generations_make(w->store, w->generation, err) ||
-                       generations_snapshot(w->store, w->generation, w->path, err)))
+                       generations_snapshot(w->store, w->generation, w->path, &w->reader, err)))
         return put_line(out, outcome(false, err));
     if (!generations_source(w->store, w->generation, source))
         return put_line(out, outcome(false, "the copy of the rules cannot be read"));
