@@ -128,8 +128,10 @@ static int
 refuse_reader(const struct copying *c, const char *name)
 {
     char *err = c->err;
-    return fail(err, "%s%s%s: does not exist, is no file or folder, or uid %" PRIu32 " or weir-control may not read it", c->root,
-                *name ? "/" : "", name, c->who->uid);
+    return fail(err,
+                "%s%s%s: does not exist, is no file or folder, or may not be read by uid %" PRIu32
+                " and the user of weir-control",
+                c->root, *name ? "/" : "", name, c->who->uid);
 }
 
 /* Every folder on the way is one that they may search, and no link is followed: if one has come there since realpath, it
