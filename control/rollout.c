@@ -115,11 +115,21 @@ is_in_use(const struct rollout *r, const struct generation *g)
            g->number == r->plane.live.generation || g->number == r->plane.candidate.generation || g->pending;
 }
 
+/* Of those that wait for a person the newest ones: an image may be 40 MB. */
+static bool
+is_held_and_new(const struct rollout *r, const struct generation *g)
+{
+    unsigned newer = 0;
+    for (uint32_t i = r->list_cnt; i-- > 0 && r->list[i].number > g->number;)
+        newer += r->list[i].state == GENERATION_HELD;
+    return g->state == GENERATION_HELD && newer < ROLLOUT_HELD_KEPT;
+}
+
 bool
 rollout_keeps(const struct rollout *r, uint32_t number)
 {
     const struct generation *g = rollout_find(r, number);
-    return g && (is_in_use(r, g) || g->state == GENERATION_HELD || !rollout_is_settled(g));
+    return g && (is_in_use(r, g) || is_held_and_new(r, g) || !rollout_is_settled(g));
 }
 
 /* The oldest that is done goes; of those only HELD the oldest, if all others are in use. */

@@ -79,6 +79,7 @@ enum {
     ROLLOUT_QUARANTINE_MAX = 4096,
     ROLLOUT_TEXT_MAX = 256,
     ROLLOUT_EXPECT_MAX = 8,
+    ROLLOUT_HELD_KEPT = 16, /* generations that wait for a person with their image kept */
     ROLLOUT_GUARD_UNITS = 100, /* reject_permille is looked at from so many units on */
     ROLLOUT_SUSPECT = 4,    /* the part of the logarithm that is suspicion */
     ROLLOUT_CRASHES_MAX = 2,   /* the data plane ended so often with it as candidate: ROLLED_BACK */

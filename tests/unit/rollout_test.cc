@@ -979,4 +979,22 @@ TEST(RolloutReplay, HostileRecordsArePassedOver)
     EXPECT_EQ(0, w.m.push(&n)) << w.m.err;
 }
 
+TEST(RolloutReplay, ImagesOfTheNewestHeldAreKept)
+{
+    World w;
+    for (int number = 1; number <= 40; number++) {
+        std::string line = "{\"event\":\"state\",\"generation\":" + std::to_string(number) +
+                           ",\"state\":\"HELD\",\"held_in\":\"PREFLIGHT\"}";
+        cJSON *o = cJSON_Parse(line.c_str());
+        rollout_replay(&w.m.r, o);
+        cJSON_Delete(o);
+    }
+    unsigned kept = 0;
+    for (uint32_t number = 1; number <= 40; number++)
+        kept += rollout_keeps(&w.m.r, number);
+    EXPECT_LE(kept, ROLLOUT_HELD_KEPT + 1u); /* and the candidate, if it is none of them */
+    EXPECT_TRUE(rollout_keeps(&w.m.r, 40));
+    EXPECT_FALSE(rollout_keeps(&w.m.r, 20));
+}
+
 } // namespace
