@@ -20,6 +20,8 @@ refuse = 5.0
 socket = {folder}/control.sock
 state = {folder}/state
 {control}
+[control.preflight]
+cost = 1000 %
 [control.rollout]
 {rollout}
 """
