@@ -67,7 +67,7 @@ desk_role(const struct controller *c, const struct generation *g, cJSON *to)
     cJSON_AddStringToObject(to, "state", generation_state_name(g->state));
     add_time(to, "since", g->wall_ms);
     add_text(to, "digest", g->digest);
-    if (role)
+    if (role && role->rule_cnt)
         add_number(to, "rules", role->rule_cnt);
     add_text(to, "by", g->by);
     add_text(to, "path", g->path);

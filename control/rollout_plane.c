@@ -252,6 +252,34 @@ rollout_became_live(struct rollout *r, struct generation *g, const char *text)
     rollout_notice(r, ROLLOUT_IS_LIVE, g, NULL);
 }
 
+/* The data plane has just said so; the next STATUS is not there yet, and what is asked meanwhile must not go by the
+ * one before: `rollback N` would take what was previous then for what is previous now. */
+static void
+plane_became_live(struct rollout *r, const struct generation *g)
+{
+    struct link_state *p = &r->plane;
+    if (p->live.generation == g->number)
+        return;
+    p->previous = p->live;
+    if (p->candidate.generation == g->number) {
+        p->live = p->candidate;
+        p->candidate = (struct link_role){0};
+        return;
+    }
+    p->live = (struct link_role){.generation = g->number}; /* its rule_cnt is told by the next STATUS */
+    memcpy(p->live.digest, g->digest, sizeof(p->live.digest));
+}
+
+static void
+plane_returned(struct rollout *r, uint32_t to)
+{
+    struct link_state *p = &r->plane;
+    if (to && p->previous.generation == to) {
+        p->live = p->previous;
+        p->previous = (struct link_role){0};
+    }
+}
+
 /* "IMAGE GOLDEN" as the data plane computed them, against the child's. */
 static bool
 is_same_set(const struct generation *g, const char *text, char err[ROLLOUT_TEXT_MAX])
@@ -298,12 +326,14 @@ answered_load_live(struct rollout *r, struct generation *g, bool ok, const char 
 {
     if (ok && strncmp(text, g->digest, strlen(g->digest)))
         rollout_note(r, "alarm", g->number, rollout_fields(NULL, "the data plane loaded another image than was asked"));
-    if (ok)
+    if (ok) {
+        plane_became_live(r, g);
         rollout_became_live(r, g, r->live == g->number && !g->copy_of ? "restored" : "live by a return");
-    else if (r->live == g->number)
+    } else if (r->live == g->number) {
         rollout_note(r, "alarm", g->number, rollout_fields(NULL, text));
-    else if (rollout_may(g->state, GENERATION_REJECTED))
+    } else if (rollout_may(g->state, GENERATION_REJECTED)) {
         rollout_set(r, g, GENERATION_REJECTED, ROLLOUT_BACK, NULL, "refused by the data plane: %s", text);
+    }
 }
 
 static void
@@ -325,6 +355,7 @@ answered_stage(struct rollout *r, struct generation *g, enum link_stage_id stage
     r->renewed_ms = r->now_ms;
     if (stage == LINK_STAGE_LIVE) {
         g->is_watched = r->plane.live.generation != 0;
+        plane_became_live(r, g);
         rollout_became_live(r, g, "live");
     }
 }
@@ -340,6 +371,8 @@ answered_back(struct rollout *r, struct generation *g, const struct rollout_ask 
     } else if (ok) {
         snprintf(text, sizeof(text), "%.200s (taken up by all in %u us)", g->text, a->swap_us);
         g->is_resident = false;
+        if (ask->type == LINK_RETURN)
+            plane_returned(r, a->generation);
         if (g->state == GENERATION_ROLLED_BACK || g->state == GENERATION_QUARANTINED)
             rollout_gone_back(r, g, a->generation, a->swap_us, text);
     } else if (ask->type == LINK_RETURN && g->state == GENERATION_ROLLED_BACK) {

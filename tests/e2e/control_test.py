@@ -164,10 +164,10 @@ def requests():
     with Control() as c:
         c.push(force=ALL_FORCED)
         for verb, members, words in (
-                ("push", {}, "path"), ("push", {"path": "rules"}, "absolute"), ("push", {"path": "/nowhere"}, "No such"),
+                ("push", {}, "path"), ("push", {"path": "rules"}, "absolute"), ("push", {"path": "/nowhere"}, "does not exist"),
                 ("push", {"path": "/", "stage": "LIVELY"}, "stage"), ("push", {"path": "/", "force": "all"}, "force"),
                 ("push", {"path": "/", "expect": [{"kind": "all", "rate": 7}]}, "expect"),
-                ("push", {"path": "/dev/null"}, "neither"), ("hold", {}, "number"), ("hold", {"generation": 1}, "LIVE"),
+                ("push", {"path": "/dev/null"}, "no file or folder"), ("hold", {}, "number"), ("hold", {"generation": 1}, "LIVE"),
                 ("resume", {"generation": 99}, "no generation"), ("promote", {"generation": -1}, "number"),
                 ("rollback", {}, "previous"), ("rollback", {"to": "x"}, "number"), ("rollback", {"to": 1}, "live"),
                 ("release", {"generation": 1}, "not quarantined"), ("trace", {}, "id"), ("affected", {}, "generation"),
