@@ -45,7 +45,7 @@ SETTINGS = {
     "domains": 400,       # registrable domains a suffix
     "leave_out": [],      # suffixes that send nothing
     "only": [],           # suffixes that alone send; empty: all
-    "rcpt_share": {},     # a recipient domain's share, for those that are to get more than the others
+    "rcpt_share": {},     # recipient domain -> its share; the others get the rest alike
     "kinds": {},          # name -> {"share", "rcpt": domain or "", "from": domain or ""}: X-Drill-Kind: name
     "date_shift": 0,      # seconds that the mails' Date is ahead of the clock
     "retry": 2.0,         # seconds until a deferred message is tried again
@@ -84,7 +84,7 @@ class Source:
         for domain, share in self.settings["rcpt_share"].items():
             if (chance := chance - share) < 0:
                 return domain
-        return self.rng.choice(RCPT_DOMAINS)
+        return self.rng.choice([name for name in RCPT_DOMAINS if name not in self.settings["rcpt_share"]])
 
     def kind(self):
         chance = self.rng.random()
