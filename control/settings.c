@@ -1,15 +1,13 @@
 #include "control/settings.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <ini.h>
+#include "appliance/cfgfile.h"
 
 enum value_type {
     VALUE_TEXT,     /* max: size of the field */
@@ -96,43 +94,24 @@ static const struct key keys[] = {
 };
 /* clang-format on */
 
-enum { KEYS_CNT = sizeof(keys) / sizeof(*keys), SECTION_MAX = 64 };
+enum { KEYS_CNT = sizeof(keys) / sizeof(*keys) };
 
 /* One reading of one file. */
 struct reader {
     struct settings *s;
-    const char *name;
-    FILE *from, *errors;
-    int line;
-    int error_cnt;
-    int error_line; /* of the last error */
-    bool is_continuation;
+    struct cfgfile file;
     bool is_ours; /* the section is [control*] */
     bool is_seen[KEYS_CNT];
 };
-
-static void __attribute__((format(printf, 2, 3)))
-complain(struct reader *r, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fprintf(r->errors, "%s:%d: ", r->name, r->line);
-    vfprintf(r->errors, format, args);
-    fputc('\n', r->errors);
-    va_end(args);
-    r->error_cnt++;
-    r->error_line = r->line;
-}
 
 /* ---- values: each returns whether it took the text ---- */
 
 static bool
 read_whole(const struct key *k, const char *text, uint32_t *to)
 {
-    char *end;
-    errno = 0;
-    uint64_t n = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : 0;
-    if (!isdigit((unsigned char)*text) || *end || errno || n < k->min || n > k->max)
+    uint64_t n;
+    const char *rest;
+    if (!cfgfile_number(text, &n, &rest) || *rest || n < k->min || n > k->max)
         return false;
     *to = (uint32_t)n;
     return true;
@@ -141,27 +120,11 @@ read_whole(const struct key *k, const char *text, uint32_t *to)
 static bool
 read_time(const struct key *k, const char *text, uint32_t *to)
 {
-    static const struct {
-        const char *name;
-        uint64_t ms;
-    } units[] = {{"", 1}, {"ms", 1}, {"s", SECOND}, {"min", MINUTE}, {"h", HOUR}};
-    if (!isdigit((unsigned char)*text))
+    uint64_t ms;
+    if (!cfgfile_time(text, &ms) || ms < k->min || ms > k->max || (k->type == VALUE_SECONDS && ms % SECOND != 0))
         return false;
-    char *end;
-    errno = 0;
-    uint64_t n = strtoull(text, &end, 10);
-    end += strspn(end, " \t");
-    for (size_t i = 0; i < sizeof(units) / sizeof(*units) && !errno; i++) {
-        if (strcmp(end, units[i].name) != 0)
-            continue;
-        if (__builtin_mul_overflow(n, units[i].ms, &n) || n < k->min || n > k->max)
-            return false;
-        if (k->type == VALUE_SECONDS && n % SECOND != 0)
-            return false;
-        *to = (uint32_t)(k->type == VALUE_SECONDS ? n / SECOND : n);
-        return true;
-    }
-    return false;
+    *to = (uint32_t)(k->type == VALUE_SECONDS ? ms / SECOND : ms);
+    return true;
 }
 
 /* "12.5" with at most `decimals`, as 12.5 * 10^decimals; *rest is what follows. */
@@ -312,16 +275,10 @@ complain_value(struct reader *r, const struct key *k, const char *value)
         snprintf(want, sizeof(want), "on or off");
         break;
     }
-    complain(r, "`%s`: wants %s, not `%s`", k->name, want, value);
+    cfgfile_complain(&r->file, "`%s`: wants %s, not `%s`", k->name, want, value);
 }
 
 /* ---- the file ---- */
-
-static bool
-is_control(const char *section)
-{
-    return strcmp(section, "control") == 0 || strncmp(section, "control.", 8) == 0;
-}
 
 /* inih's handler. 1: taken; errors are ours to report, so always 1. */
 static int
@@ -332,68 +289,52 @@ take(void *user, const char *section, const char *name, const char *value)
         const struct key *k = &keys[i];
         if (strcmp(k->section, section) != 0 || strcmp(k->name, name) != 0)
             continue;
-        if (r->is_continuation)
-            complain(r, "`%s`: wants its value on one line", name);
+        if (r->file.is_continuation)
+            cfgfile_complain(&r->file, "`%s`: wants its value on one line", name);
         else if (r->is_seen[i])
-            complain(r, "`%s` is given twice in [%s]", name, section);
+            cfgfile_complain(&r->file, "`%s` is given twice in [%s]", name, section);
         else if (!read_value(r->s, k, value))
             complain_value(r, k, value);
         r->is_seen[i] = true;
         return 1;
     }
     if (r->is_ours)
-        complain(r, "[%s] has no key `%s`", section, name);
+        cfgfile_complain(&r->file, "[%s] has no key `%s`", section, name);
     return 1;
 }
 
 static void
 enter_section(struct reader *r, const char *line)
 {
-    char name[SECTION_MAX];
-    size_t len = strcspn(++line, "]\r\n");
+    char name[CFGFILE_SECTION_MAX];
     r->is_ours = false;
-    if (line[len] != ']' || len >= sizeof(name)) {
-        complain(r, "a section without its ]");
+    if (!cfgfile_section(&r->file, line, name))
         return;
-    }
-    memcpy(name, line, len);
-    name[len] = '\0';
-    r->is_ours = is_control(name);
+    r->is_ours = cfgfile_is_control(name);
     for (size_t i = 0; i < KEYS_CNT; i++) {
         if (strcmp(keys[i].section, name) == 0)
             return;
     }
     if (r->is_ours)
-        complain(r, "there is no section [%s]", name);
+        cfgfile_complain(&r->file, "there is no section [%s]", name);
 }
 
-/* inih's reader: counts lines, and sees what inih would swallow (long lines, NUL, empty sections). */
+/* inih's reader. */
 static char *
 next_line(char *text, int size, void *stream)
 {
     struct reader *r = stream;
-    int len = 0, octet;
-    bool is_long = false, has_nul = false;
-    while ((octet = getc(r->from)) != EOF && octet != '\n') {
-        has_nul = has_nul || octet == '\0';
-        if (len < size - 2)
-            text[len++] = (char)octet;
-        else
-            is_long = true;
-    }
-    if (octet == EOF && len == 0)
+    struct cfgfile_line l;
+    if (!cfgfile_next(&r->file, text, size, &l))
         return NULL;
-    r->line++;
-    text[len] = '\0';
-    const char *at = text + strspn(text, " \t\xef\xbb\xbf");
+    const char *at = cfgfile_skip(text);
     if (*at == '[')
         enter_section(r, at);
     bool is_comment = *at == ';' || *at == '#';
-    if (has_nul)
-        complain(r, "a NUL in the file");
-    else if (is_long && r->is_ours && !is_comment)
-        complain(r, "a line longer than %d octets", size - 2);
-    r->is_continuation = text[0] == ' ' || text[0] == '\t';
+    if (l.has_nul)
+        cfgfile_complain(&r->file, "a NUL in the file");
+    else if (l.is_long && r->is_ours && !is_comment)
+        cfgfile_complain(&r->file, "a line longer than %d octets", size - 2);
     return text;
 }
 
@@ -411,37 +352,30 @@ check_whole(struct reader *r)
 {
     const struct settings *s = r->s;
     if (!*s->socket || !*s->state)
-        complain(r, "[control] wants a `%s`", *s->socket ? "state" : "socket");
+        cfgfile_complain(&r->file, "[control] wants a `%s`", *s->socket ? "state" : "socket");
     if (*s->socket && strcmp(s->socket, s->link_socket) == 0)
-        complain(r, "[control] and [link] have the same `socket`");
+        cfgfile_complain(&r->file, "[control] and [link] have the same `socket`");
     if (s->shadow_ms > s->stage_max_ms || s->canary_ms > s->stage_max_ms || s->probation_ms > s->stage_max_ms)
-        complain(r, "[control.rollout] `stage_max` is less than a stage lasts");
+        cfgfile_complain(&r->file, "[control.rollout] `stage_max` is less than a stage lasts");
     if (s->lease_ms < 4 * s->poll_ms)
-        complain(r, "[control.rollout] `lease` is less than four times [control] `poll`");
+        cfgfile_complain(&r->file, "[control.rollout] `lease` is less than four times [control] `poll`");
 }
 
 int
 settings_read_stream(struct settings *s, const char *name, FILE *from, FILE *errors)
 {
-    struct reader r = {.s = s, .name = name, .from = from, .errors = errors};
+    struct reader r = {.s = s, .file = {.name = name, .from = from, .errors = errors}};
     set_presets(s);
-    int bad_line = ini_parse_stream(next_line, &r, take, &r);
-    if (bad_line != 0 && (r.error_cnt == 0 || r.error_line != bad_line)) {
-        int last = r.line;
-        r.line = bad_line > 0 ? bad_line : r.line;
-        complain(&r, "neither a section, nor a comment, nor key = value");
-        r.line = last;
-    }
+    cfgfile_parse(&r.file, next_line, take, &r);
     check_whole(&r);
-    return r.error_cnt ? -1 : 0;
+    return r.file.error_cnt ? -1 : 0;
 }
 
 int
 settings_read(struct settings *s, const char *path, FILE *errors)
 {
-    FILE *from = fopen(path, "re");
+    FILE *from = cfgfile_open(path, errors);
     if (!from) {
-        fprintf(errors, "%s: %s\n", path, strerror(errno));
         set_presets(s);
         return -1;
     }

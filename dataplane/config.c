@@ -1,14 +1,12 @@
 #include "dataplane/config.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <ini.h>
+#include "appliance/cfgfile.h"
 
 enum value_type {
     VALUE_TEXT,   /* min: size of the field, max: 1 when it may be empty */
@@ -101,44 +99,13 @@ enum { KEYS_CNT = sizeof(keys) / sizeof(*keys) };
 /* One reading of one file. */
 struct reader {
     struct config *c;
-    const char *name;
-    FILE *from, *errors;
-    int line;
-    int error_cnt;
-    int error_line; /* of the last error */
-    bool is_continuation;
+    struct cfgfile file;
     bool is_seen[KEYS_CNT];
     bool is_seen_event[EVENT_CNT];
     bool is_seen_side[PAIR_MAX][2];
 };
 
-static void __attribute__((format(printf, 2, 3)))
-complain(struct reader *r, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fprintf(r->errors, "%s:%d: ", r->name, r->line);
-    vfprintf(r->errors, format, args);
-    fputc('\n', r->errors);
-    va_end(args);
-    r->error_cnt++;
-    r->error_line = r->line;
-}
-
 /* ---- values: each returns NULL, or what would have been right ---- */
-
-/* Digits only; then *rest points at what follows them. */
-static bool
-read_number(const char *text, uint64_t *n, const char **rest)
-{
-    if (!isdigit((unsigned char)*text))
-        return false;
-    char *end;
-    errno = 0;
-    *n = strtoull(text, &end, 10);
-    *rest = end;
-    return errno == 0;
-}
 
 static const char *
 read_integer(const struct key *k, const char *text, uint64_t *n)
@@ -146,29 +113,16 @@ read_integer(const struct key *k, const char *text, uint64_t *n)
     static char want[96];
     const char *rest;
     snprintf(want, sizeof(want), "a whole number from %" PRIu64 " to %" PRIu64, k->min, k->max);
-    return read_number(text, n, &rest) && !*rest && *n >= k->min && *n <= k->max ? NULL : want;
+    return cfgfile_number(text, n, &rest) && !*rest && *n >= k->min && *n <= k->max ? NULL : want;
 }
 
 static const char *
 read_ms(const struct key *k, const char *text, uint64_t *ms)
 {
     static char want[96];
-    static const struct {
-        const char *name;
-        uint64_t ms;
-    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}};
-    const char *rest;
     snprintf(want, sizeof(want), "a time such as 500 ms or 5 s, from %" PRIu64 " to %" PRIu64 " ms", k->min,
              k->max);
-    if (!read_number(text, ms, &rest))
-        return want;
-    rest += strspn(rest, " \t");
-    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-        if (strcmp(rest, units[i].name) != 0)
-            continue;
-        return __builtin_mul_overflow(*ms, units[i].ms, ms) || *ms < k->min || *ms > k->max ? want : NULL;
-    }
-    return want;
+    return cfgfile_time(text, ms) && *ms >= k->min && *ms <= k->max ? NULL : want;
 }
 
 static const char *
@@ -182,7 +136,7 @@ read_points(const char *text, int32_t *milli)
     uint64_t whole, part = 0;
     const char *rest;
     unsigned digits = 0;
-    if (!read_number(text + is_negative, &whole, &rest) || whole > 1000000)
+    if (!cfgfile_number(text + is_negative, &whole, &rest) || whole > 1000000)
         return "points such as 5.0 (at most 1000000, three decimals), or off";
     if (*rest == '.') {
         for (rest++; isdigit((unsigned char)*rest); rest++, digits++)
@@ -218,11 +172,11 @@ read_list(const char *text, uint64_t max, bool (*take)(void *arg, unsigned n), v
     for (;;) {
         uint64_t from, to;
         text += strspn(text, " \t");
-        if (!read_number(text, &from, &text))
+        if (!cfgfile_number(text, &from, &text))
             return false;
         to = from;
         text += strspn(text, " \t");
-        if (*text == '-' && (!read_number(text + 1, &to, &text)))
+        if (*text == '-' && (!cfgfile_number(text + 1, &to, &text)))
             return false;
         if (to < from || to > max)
             return false;
@@ -332,12 +286,6 @@ read_value(struct config *c, const struct key *k, const char *text)
 
 /* ---- the file ---- */
 
-static bool
-is_foreign(const char *section)
-{
-    return strcmp(section, "control") == 0 || strncmp(section, "control.", 8) == 0;
-}
-
 /* 0..PAIR_MAX-1 for "pair.N", else -1. */
 static int
 pair_number(const char *section)
@@ -349,7 +297,7 @@ pair_number(const char *section)
 static bool
 is_section(const char *name)
 {
-    if (is_foreign(name) || pair_number(name) >= 0 || strcmp(name, "ambiguity") == 0)
+    if (cfgfile_is_control(name) || pair_number(name) >= 0 || strcmp(name, "ambiguity") == 0)
         return true;
     for (size_t i = 0; i < KEYS_CNT; i++) {
         if (strcmp(keys[i].section, name) == 0)
@@ -365,13 +313,13 @@ take_pair(struct reader *r, int number, const char *name, const char *value)
     int side = strcmp(name, "outside") == 0 ? OUTSIDE : strcmp(name, "inside") == 0 ? INSIDE : -1;
     char *to = side == OUTSIDE ? p->outside : p->inside;
     if (side < 0) {
-        complain(r, "[pair.%d] has no key `%s`", number, name);
-    } else if (r->is_continuation && r->is_seen_side[number][side] && strlen(to) + strlen(value) < CONFIG_TEXT_MAX) {
+        cfgfile_complain(&r->file, "[pair.%d] has no key `%s`", number, name);
+    } else if (r->file.is_continuation && r->is_seen_side[number][side] && strlen(to) + strlen(value) < CONFIG_TEXT_MAX) {
         strcat(to, value);
     } else if (r->is_seen_side[number][side]) {
-        complain(r, "`%s` is given twice in [pair.%d]", name, number);
+        cfgfile_complain(&r->file, "`%s` is given twice in [pair.%d]", name, number);
     } else if (!*value || strlen(value) >= CONFIG_TEXT_MAX || (side == OUTSIDE && strcmp(value, "same") == 0)) {
-        complain(r, "`%s`: wants a device (net_af_packet0,iface=eth0), a PCI address%s", name,
+        cfgfile_complain(&r->file, "`%s`: wants a device (net_af_packet0,iface=eth0), a PCI address%s", name,
                  side == INSIDE ? " or same" : "");
     } else {
         strcpy(to, value);
@@ -387,11 +335,11 @@ take_event(struct reader *r, const char *name, const char *value)
 {
     enum event e = event_parse(name);
     if (e == EVENT_CNT || e == EVENT_NONE)
-        complain(r, "[ambiguity] has no event `%s`", name);
+        cfgfile_complain(&r->file, "[ambiguity] has no event `%s`", name);
     else if (r->is_seen_event[e])
-        complain(r, "`%s` is given twice in [ambiguity]", name);
+        cfgfile_complain(&r->file, "`%s` is given twice in [ambiguity]", name);
     else if (!verdict_parse(value, &r->c->pipeline.event_action[e]))
-        complain(r, "`%s`: wants pass, tag, defer, close, refuse or drop, not `%s`", name, value);
+        cfgfile_complain(&r->file, "`%s`: wants pass, tag, defer, close, refuse or drop, not `%s`", name, value);
     if (e != EVENT_CNT)
         r->is_seen_event[e] = true;
     return 1;
@@ -403,7 +351,7 @@ continue_text(struct reader *r, const struct key *k, const char *value)
     char *to = (char *)r->c + k->offset;
     size_t have = strlen(to);
     if (have + 1 + strlen(value) >= k->min)
-        complain(r, "`%s`: wants a shorter text", k->name);
+        cfgfile_complain(&r->file, "`%s`: wants a shorter text", k->name);
     else
         sprintf(to + have, " %s", value);
 }
@@ -413,9 +361,9 @@ static int
 take(void *user, const char *section, const char *name, const char *value)
 {
     struct reader *r = user;
-    if (is_foreign(section) || !is_section(section)) {
+    if (cfgfile_is_control(section) || !is_section(section)) {
         if (!*section)
-            complain(r, "`%s` stands before the first section", name);
+            cfgfile_complain(&r->file, "`%s` stands before the first section", name);
         return 1; /* an unknown section was reported at its own line */
     }
     if (pair_number(section) >= 0)
@@ -426,62 +374,45 @@ take(void *user, const char *section, const char *name, const char *value)
         const struct key *k = &keys[i];
         if (strcmp(k->section, section) != 0 || strcmp(k->name, name) != 0)
             continue;
-        if (r->is_seen[i] && r->is_continuation && k->type == VALUE_TEXT) {
+        if (r->is_seen[i] && r->file.is_continuation && k->type == VALUE_TEXT) {
             continue_text(r, k, value);
         } else if (r->is_seen[i]) {
-            complain(r, "`%s` is given twice in [%s]", name, section);
+            cfgfile_complain(&r->file, "`%s` is given twice in [%s]", name, section);
         } else {
             const char *want = read_value(r->c, k, value);
             if (want)
-                complain(r, "`%s`: wants %s, not `%s`", name, want, value);
+                cfgfile_complain(&r->file, "`%s`: wants %s, not `%s`", name, want, value);
         }
         r->is_seen[i] = true;
         return 1;
     }
-    complain(r, "[%s] has no key `%s`", section, name);
+    cfgfile_complain(&r->file, "[%s] has no key `%s`", section, name);
     return 1;
 }
 
 static void
 check_section(struct reader *r, const char *line)
 {
-    char name[64];
-    size_t len = strcspn(++line, "]\r\n");
-    if (line[len] != ']' || len >= sizeof(name)) {
-        complain(r, "a section without its ]");
-        return;
-    }
-    memcpy(name, line, len);
-    name[len] = '\0';
-    if (!is_section(name))
-        complain(r, "there is no section [%s]", name);
+    char name[CFGFILE_SECTION_MAX];
+    if (cfgfile_section(&r->file, line, name) && !is_section(name))
+        cfgfile_complain(&r->file, "there is no section [%s]", name);
 }
 
-/* inih's reader: counts lines, and sees what inih would swallow (long lines, NUL, empty sections). */
+/* inih's reader. */
 static char *
 next_line(char *text, int size, void *stream)
 {
     struct reader *r = stream;
-    int len = 0, octet;
-    bool is_long = false, has_nul = false;
-    while ((octet = getc(r->from)) != EOF && octet != '\n') {
-        has_nul = has_nul || octet == '\0';
-        if (len < size - 2)
-            text[len++] = (char)octet;
-        else
-            is_long = true;
-    }
-    if (octet == EOF && len == 0)
+    struct cfgfile_line l;
+    if (!cfgfile_next(&r->file, text, size, &l))
         return NULL;
-    r->line++;
-    text[len] = '\0';
     bool is_comment = strchr(";#", text[strspn(text, " \t")]) != NULL;
-    if (is_long && !is_comment)
-        complain(r, "a line longer than %d octets; continue the text on a line that begins with a space", size - 2);
-    else if (has_nul)
-        complain(r, "a NUL in the file");
-    r->is_continuation = text[0] == ' ' || text[0] == '\t';
-    const char *at = text + strspn(text, " \t\xef\xbb\xbf");
+    if (l.is_long && !is_comment)
+        cfgfile_complain(&r->file, "a line longer than %d octets; continue the text on a line that begins with a space",
+                         size - 2);
+    else if (l.has_nul)
+        cfgfile_complain(&r->file, "a NUL in the file");
+    const char *at = cfgfile_skip(text);
     if (*at == '[')
         check_section(r, at);
     return text;
@@ -506,36 +437,29 @@ check_whole(struct reader *r)
         const struct config_pair *p = &r->c->pair[i];
         has_pair = has_pair || p->is_set;
         if (p->is_set && (!*p->outside || !*p->inside))
-            complain(r, "[pair.%d] has no `%s`", i, *p->outside ? "inside" : "outside");
+            cfgfile_complain(&r->file, "[pair.%d] has no `%s`", i, *p->outside ? "inside" : "outside");
     }
-    if (!has_pair && r->error_cnt == 0)
-        complain(r, "there is no [pair.N]: nothing to stand between");
+    if (!has_pair && r->file.error_cnt == 0)
+        cfgfile_complain(&r->file, "there is no [pair.N]: nothing to stand between");
     if (r->c->pipeline.half_open_max > r->c->pipeline.flows_max)
-        complain(r, "half_open is more than flows");
+        cfgfile_complain(&r->file, "half_open is more than flows");
 }
 
 int
 config_read_stream(struct config *c, const char *name, FILE *from, FILE *errors)
 {
-    struct reader r = {.c = c, .name = name, .from = from, .errors = errors};
+    struct reader r = {.c = c, .file = {.name = name, .from = from, .errors = errors}};
     set_presets(c);
-    int bad_line = ini_parse_stream(next_line, &r, take, &r);
-    if (bad_line != 0 && (r.error_cnt == 0 || r.error_line != bad_line)) {
-        int last = r.line;
-        r.line = bad_line > 0 ? bad_line : r.line;
-        complain(&r, "neither a section, nor a comment, nor key = value");
-        r.line = last;
-    }
+    cfgfile_parse(&r.file, next_line, take, &r);
     check_whole(&r);
-    return r.error_cnt ? -1 : 0;
+    return r.file.error_cnt ? -1 : 0;
 }
 
 int
 config_read(struct config *c, const char *path, FILE *errors)
 {
-    FILE *from = fopen(path, "re");
+    FILE *from = cfgfile_open(path, errors);
     if (!from) {
-        fprintf(errors, "%s: %s\n", path, strerror(errno));
         set_presets(c);
         return -1;
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every header of scan/, dataplane/ and control/ compiles alone, as C17 and (but for *_private.h) as C++17.
+"""Every header of scan/, appliance/, dataplane/ and control/ compiles alone, as C17 and (but for *_private.h) as C++17.
 
 Alone: a file that includes nothing else, and includes it twice (the guard). Warnings are errors, those of
 system headers aside. Prints `ok NAME` or `FAIL NAME: why`; exits 1 when one failed.
@@ -28,7 +28,7 @@ def package_flags():
         run = subprocess.run(["pkg-config", "--cflags", package], check=True, capture_output=True, text=True)
         text[package] = [f"-isystem{flag[2:]}" if flag.startswith("-I") else flag for flag in shlex.split(run.stdout)]
     plain = [flag for package in PACKAGES if package != "libdpdk" for flag in text[package]]
-    return {"scan": plain, "control": plain, "dataplane": plain + text["libdpdk"]}
+    return {"scan": plain, "appliance": plain, "control": plain, "dataplane": plain + text["libdpdk"]}
 
 
 def compile_alone(root, header, language, flags):
