@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "control/announce_private.h"
+#include "control/clock.h"
 #include "control/status.h"
 
 enum { DOWN_AFTER_MS = 3000, WRITE_AGAIN_MS = 1000, SAME_TRIP_MS = 60000, BODY_MAX = ANNOUNCE_TEXT_MAX };
@@ -14,9 +14,7 @@ enum { DOWN_AFTER_MS = 3000, WRITE_AGAIN_MS = 1000, SAME_TRIP_MS = 60000, BODY_M
 static uint64_t
 system_clock(bool is_mono)
 {
-    struct timespec now;
-    clock_gettime(is_mono ? CLOCK_MONOTONIC : CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return clock_ms(is_mono ? CLOCK_MONOTONIC : CLOCK_REALTIME);
 }
 
 struct announce *

@@ -11,9 +11,9 @@
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "control/clock.h"
 #include "control/crash.h"
 
 enum { IDLE_MS = 100 };
@@ -31,14 +31,6 @@ controller_log(const char *format, ...)
             *at = ' '; /* one line an event, whatever a data plane or an operator said */
     }
     fprintf(stderr, "weir-control: %s\n", text);
-}
-
-static uint64_t
-clock_ms(clockid_t which)
-{
-    struct timespec t;
-    clock_gettime(which, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 int

@@ -11,8 +11,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "control/clock.h"
 
 enum { PATH_SIZE = 512, NAME_SIZE = 64, EVENT_SIZE = 32, LINE_SIZE = 512, ALARM_SLACK_S = 20 };
 
@@ -43,14 +44,6 @@ struct hooks {
     unsigned waiting_begin, waiting_cnt;
     struct hooks_counts counts;
 };
-
-static uint64_t
-now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 struct hooks *
 hooks_new(const char *folder, uint32_t limit_ms, FILE *log)
@@ -153,7 +146,7 @@ start(struct hooks *h, struct running *r, const struct call *c)
         return;
     }
     setpgid(pid, pid); /* whoever of the two is first */
-    *r = (struct running){.pid = pid, .began_ms = now_ms(), .out_fd = out[0]};
+    *r = (struct running){.pid = pid, .began_ms = clock_ms(CLOCK_MONOTONIC), .out_fd = out[0]};
     memcpy(r->name, c->name, sizeof(r->name));
     h->counts.started++;
 }
@@ -211,7 +204,7 @@ reap(struct hooks *h, struct running *r)
     waitpid(r->pid, &status, 0);
     if (r->is_killed)
         fprintf(h->log, "hook %s: killed after %ju ms\n", r->name,
-                (uintmax_t)(now_ms() - r->began_ms));
+                (uintmax_t)(clock_ms(CLOCK_MONOTONIC) - r->began_ms));
     else if (WIFSIGNALED(status))
         fprintf(h->log, "hook %s: ended by signal %d\n", r->name, WTERMSIG(status));
     else if (WEXITSTATUS(status))
@@ -230,7 +223,7 @@ look_after(struct hooks *h, struct running *r)
     if (waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
         info.si_pid == r->pid) {
         reap(h, r);
-    } else if (!r->is_killed && now_ms() >= r->began_ms + h->limit_ms) {
+    } else if (!r->is_killed && clock_ms(CLOCK_MONOTONIC) >= r->began_ms + h->limit_ms) {
         r->is_killed = true;
         kill(-r->pid,
              SIGKILL); /* reaped at a later tick: a process in the disk's hands may take its time */

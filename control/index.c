@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <time.h>
 
+#include "control/clock.h"
 #include "control/index_private.h"
 #include "control/journal.h"
 
@@ -273,19 +273,11 @@ index_ask(struct index *x, const char *sql)
     return s;
 }
 
-static uint64_t
-monotonic_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static int
 is_late(void *owner)
 {
     struct index *x = owner;
-    x->was_late = x->was_late || monotonic_ms() >= x->late_ms;
+    x->was_late = x->was_late || clock_ms(CLOCK_MONOTONIC) >= x->late_ms;
     return x->was_late;
 }
 
@@ -294,7 +286,7 @@ index_hurry(struct index *x, uint32_t budget_ms)
 {
     enum { STEPS = 1000 }; /* of SQLite's machine between two looks at the clock: some 50 us */
     if (budget_ms) {
-        x->late_ms = monotonic_ms() + budget_ms;
+        x->late_ms = clock_ms(CLOCK_MONOTONIC) + budget_ms;
         x->was_late = false;
     }
     if (x->db)

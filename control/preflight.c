@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/clock.h"
 #include "control/preflight_check.h"
 
 static const struct step {
@@ -48,7 +49,7 @@ take_step(struct preflight *p, const struct step *step, bool is_loadable, cJSON 
 {
     char text[PREFLIGHT_TEXT_MAX] = "";
     cJSON *found = cJSON_CreateObject();
-    double begin = preflight_now();
+    double begin = clock_seconds();
     bool ok = false;
     cJSON_AddStringToObject(found, "name", step->name);
     cJSON_AddFalseToObject(found, "ok");
@@ -66,7 +67,7 @@ take_step(struct preflight *p, const struct step *step, bool is_loadable, cJSON 
     preflight_clean(text);
     cJSON_ReplaceItemInObject(found, "ok", cJSON_CreateBool(ok));
     cJSON_ReplaceItemInObject(found, "text", cJSON_CreateString(text));
-    cJSON_AddNumberToObject(found, "seconds", preflight_now() - begin);
+    cJSON_AddNumberToObject(found, "seconds", clock_seconds() - begin);
     cJSON_AddItemToArray(checks, found);
     preflight_tell(p, "%s: %s%s", step->name, ok ? "" : "NOT OK: ", text);
     return ok;
@@ -89,7 +90,7 @@ cJSON *
 preflight_run(const struct preflight_settings *s, const struct preflight_job *job)
 {
     struct preflight p = {.s = s, .job = job, .jobs = jobs_of(s), .date = month_begin()};
-    double begin = preflight_now();
+    double begin = clock_seconds();
     bool is_loadable = true;
     unsigned failed = 0;
     const char *first = "";
@@ -112,7 +113,7 @@ preflight_run(const struct preflight_settings *s, const struct preflight_job *jo
         if (!ok && !failed++)
             first = steps[i].name;
     }
-    summarise(p.report, !failed, failed, first, preflight_now() - begin);
+    summarise(p.report, !failed, failed, first, clock_seconds() - begin);
     free(p.intents.list);
     preflight_corpus_free(&p.ham);
     preflight_corpus_free(&p.spam);

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/clock.h"
+
 enum {
     POLL_US = 2000,
     PROGRESS_MS = 1000,
@@ -29,14 +31,6 @@ static const bool has_shadow = true; /* the sanitizer's shadow is larger than an
 #else
 static const bool has_shadow = false;
 #endif
-
-double
-preflight_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 void
 preflight_clean(char *text)
@@ -208,10 +202,10 @@ watch(struct group *g, unsigned idx, double now)
 static void
 watch_all(struct group *g)
 {
-    double begin = preflight_now(), told = begin;
+    double begin = clock_seconds(), told = begin;
     unsigned total_ms = g->c->total_ms ? g->c->total_ms : TOTAL_MS;
     while (g->alive && !g->has_failed) {
-        double now = preflight_now();
+        double now = clock_seconds();
         for (unsigned i = 0; i < g->c->cnt; i++) {
             if (g->leashes[i].pid)
                 reap(g, i, WNOHANG);
@@ -248,7 +242,7 @@ preflight_children_run(const struct preflight_children *c, char *why, size_t siz
             blame(&g, i, "no child could be made: %s", strerror(errno));
             break;
         }
-        g.leashes[i] = (struct leash){pid, 0, preflight_now()};
+        g.leashes[i] = (struct leash){pid, 0, clock_seconds()};
         g.alive++;
     }
     watch_all(&g);

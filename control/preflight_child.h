@@ -76,9 +76,6 @@ cJSON *preflight_ask(const struct preflight_question *q, char *why, size_t size)
 void *preflight_share(size_t size);
 void preflight_unshare(void *p, size_t size);
 
-/* Seconds of a clock that only goes forward. */
-double preflight_now(void);
-
 /* Unprintable octets become "?": for what children and files say. */
 void preflight_clean(char *text);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "control/clock.h"
 #include "control/preflight_check.h"
 #include "scan/ruleset.h"
 
@@ -39,12 +40,12 @@ static cJSON *
 load(void *owner, struct preflight_pulse *pulse)
 {
     const struct preflight *p = owner;
-    double before = allocated(), begin = preflight_now();
+    double before = allocated(), begin = clock_seconds();
     struct ruleset *rs = preflight_load(p->job->candidate_image, pulse->why, sizeof(pulse->why));
     if (!rs)
         return NULL;
     cJSON *j = cJSON_CreateObject();
-    cJSON_AddNumberToObject(j, "load_seconds", preflight_now() - begin);
+    cJSON_AddNumberToObject(j, "load_seconds", clock_seconds() - begin);
     cJSON_AddNumberToObject(j, "memory_octets", allocated() - before);
     cJSON_AddNumberToObject(j, "rules", ruleset_rule_cnt(rs));
     cJSON_AddStringToObject(j, "digest", ruleset_digest(rs));

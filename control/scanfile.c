@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "control/clock.h"
 #include "control/mailsource.h"
 #include "control/rulesfile.h"
 #include "control/scanprint.h"
@@ -82,14 +82,6 @@ static struct span
 span_of(const char *text)
 {
     return (struct span){ (const uint8_t *)text, strlen(text) };
-}
-
-static uint64_t
-clock_ms(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* ---- output, in order ---- */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "control/clock.h"
 #include "control/crash.h"
 #include "control/journal.h"
 #include "control/preflight.h"
@@ -15,14 +15,6 @@
 #include "scan/ruleset.h"
 
 enum { JSON_FILE_MAX = 8 << 20 };
-
-static double
-seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static int
 put_line(FILE *out, cJSON *object)
@@ -183,7 +175,7 @@ compiled(const struct work *w, const char *source, FILE *out)
     void *image;
     size_t len;
     char *said = NULL, text[512], err[GENERATIONS_ERR_MAX];
-    double begun = seconds();
+    double begun = clock_seconds();
     if (rulesfile_load_said(&how, source, &image, &len, &said)) {
         char *own = with_own_path(said ? said : "", source, w->path ? w->path : source);
         cJSON *o = outcome(false, "");
@@ -199,7 +191,7 @@ compiled(const struct work *w, const char *source, FILE *out)
     if (generations_write(w->store, w->generation, "image", image, len, err))
         return cJSON_Delete(o), put_line(out, outcome(false, err));
     crash_here("compile", "kept");
-    double took = seconds() - begun;
+    double took = clock_seconds() - begun;
     cJSON_AddNumberToObject(o, "seconds", took);
     if (write_json(w, "compiled.json", o, err))
         return cJSON_Delete(o), put_line(out, outcome(false, err));
@@ -329,7 +321,7 @@ work_prove(const void *work, FILE *out)
     const struct work *w = work;
     struct job_paths paths;
     struct preflight_job job;
-    double begun = seconds();
+    double begun = clock_seconds();
     job_of(w, &job, &paths);
     job.suffixes_only = job.is_return = true;
     struct progress progress = {out};
@@ -348,7 +340,7 @@ work_prove(const void *work, FILE *out)
     if (job.live_image)
         cJSON_AddNumberToObject(o, "compared_with", w->live);
     cJSON_AddItemToObject(o, "report", report);
-    cJSON_AddNumberToObject(o, "seconds", seconds() - begun);
+    cJSON_AddNumberToObject(o, "seconds", clock_seconds() - begun);
     return put_line(out, o);
 }
 
