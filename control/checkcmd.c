@@ -163,11 +163,7 @@ verb_check(int argc, char **argv)
     struct outcome o = {.config = optind < argc ? argv[optind] : "/etc/weir/appliance.cfg"};
     check(&o);
     if (c.wants_json) {
-        cJSON *j = outcome_json(&o);
-        char *text = cJSON_PrintUnformatted(j);
-        puts(text ? text : "{}");
-        cJSON_free(text);
-        cJSON_Delete(j);
+        verb_print_json(outcome_json(&o));
     } else {
         say_outcome(&o, prints_all);
     }

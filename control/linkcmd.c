@@ -18,16 +18,6 @@
 #include "control/verbs.h"
 #include "scan/verdict.h"
 
-static void
-print_json(cJSON *object)
-{
-    char *text = cJSON_PrintUnformatted(object);
-    if (text)
-        puts(text);
-    cJSON_free(text);
-    cJSON_Delete(object);
-}
-
 static int
 failed(const char *verb, const struct linkcmd *o, enum peer_result result, const char *why)
 {
@@ -36,7 +26,7 @@ failed(const char *verb, const struct linkcmd *o, enum peer_result result, const
         cJSON *j = cJSON_CreateObject();
         cJSON_AddBoolToObject(j, "ok", false);
         cJSON_AddStringToObject(j, "error", why);
-        print_json(j);
+        verb_print_json(j);
     }
     return result == PEER_REFUSED ? VERB_REFUSED : VERB_UNREACHABLE;
 }
@@ -55,7 +45,7 @@ refused_rules(const struct linkcmd *o, char *said)
         const char *last = strrchr(said, '\n');
         cJSON_AddStringToObject(j, "error", last ? last + 1 : said);
         cJSON_AddItemToObject(j, "diagnostics", diagnostics);
-        print_json(j);
+        verb_print_json(j);
     }
     free(said);
     return VERB_REFUSED;
@@ -114,7 +104,7 @@ linkcmd_push(struct linkcmd *o)
         cJSON_AddNumberToObject(j, "generation", a.generation);
         cJSON_AddStringToObject(j, "digest", a.text);
         cJSON_AddNumberToObject(j, "swap_us", a.swap_us);
-        print_json(j);
+        verb_print_json(j);
     } else {
         printf("generation %" PRIu32 " is live, swapped in %" PRIu32 " us, %s\n", a.generation,
                a.swap_us, a.text);
@@ -140,7 +130,7 @@ status_json(const struct link_state *s)
     cJSON_AddNumberToObject(j, "tx_frames", (double)s->tx_frames);
     cJSON_AddNumberToObject(j, "dropped_frames", (double)s->dropped_frames);
     cJSON_AddNumberToObject(j, "blind_sessions", (double)s->blind_sessions);
-    print_json(j);
+    verb_print_json(j);
 }
 
 static void

@@ -29,15 +29,6 @@ struct options {
 
 enum { DEAR_CNT = 15 };
 
-static void
-print_json(cJSON *object)
-{
-    char *text = cJSON_PrintUnformatted(object);
-    puts(text);
-    cJSON_free(text);
-    cJSON_Delete(object);
-}
-
 static cJSON *
 signatures_json(const struct rulesfile_signatures *s)
 {
@@ -83,7 +74,7 @@ lint(struct options *o)
     int result = rulesfile_compile(&o->how, l, &o->path, 1, &image, &len);
     prices_sort(&prices);
     if (o->wants_json) {
-        print_json(result_json(o, l, &prices));
+        verb_print_json(result_json(o, l, &prices));
     } else {
         fputs(rule_list_diagnostics(l), stdout);
         rulesview_print(stdout, l);
@@ -141,7 +132,7 @@ report(const struct options *o, const struct rule_list *l, const void *image, si
         cJSON_AddStringToObject(object, "image", o->output);
         cJSON_AddNumberToObject(object, "octets", (double)len);
         cJSON_AddStringToObject(object, "digest", ruleset_digest(rs));
-        print_json(object);
+        verb_print_json(object);
     } else {
         printf("%s: %u rules, %zu octets, sha256 %s\n", o->output, rule_list_cnt(l), len,
                ruleset_digest(rs));
@@ -163,7 +154,7 @@ compile(struct options *o)
     if (result == VERB_DONE)
         result = report(o, l, image, len);
     else if (o->wants_json)
-        print_json(result_json(o, l, NULL));
+        verb_print_json(result_json(o, l, NULL));
     rule_list_free(l);
     free(image);
     return result;

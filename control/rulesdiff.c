@@ -265,10 +265,7 @@ tell_sum(struct diff *d, const char *corpus)
         cJSON_AddNumberToObject(d->json, "mails_scanned", d->mails);
         cJSON_AddNumberToObject(d->json, "mails_changed", d->mails_changed);
     }
-    char *text = cJSON_PrintUnformatted(d->json);
-    puts(text);
-    cJSON_free(text);
-    cJSON_Delete(d->json);
+    verb_print_json(d->json);
 }
 
 int

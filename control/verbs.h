@@ -5,6 +5,8 @@
 #ifndef WEIR_CONTROL_VERBS_H
 #define WEIR_CONTROL_VERBS_H
 
+#include <cjson/cJSON.h>
+
 /* Scripts depend on the numbers. */
 enum verb_exit {
     VERB_DONE = 0,
@@ -27,6 +29,9 @@ int verb_trace(int argc, char **argv);
 int verb_journal(int argc, char **argv);
 int verb_announce(int argc, char **argv);
 int verb_check(int argc, char **argv);
+
+/* A line of JSON to stdout. `object` is taken. */
+void verb_print_json(cJSON *object);
 
 /* Says what is wrong with the command line and how the verb is used. Returns VERB_USAGE. */
 int verb_usage_error(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -130,6 +130,16 @@ verb_usage_error(const char *verb, const char *format, ...)
     return VERB_USAGE;
 }
 
+void
+verb_print_json(cJSON *object)
+{
+    char *text = cJSON_PrintUnformatted(object);
+    if (text)
+        puts(text);
+    cJSON_free(text);
+    cJSON_Delete(object);
+}
+
 int
 verb_help(const char *verb)
 {
