@@ -2,6 +2,9 @@
 // journal fail, the link break, the data plane refuse, and the process die at any of its doings: from the n-th on nothing
 // that the machine does leaves it.
 #pragma once
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -406,4 +409,45 @@ struct Machine {
             pass(500);
         }
     }
+};
+
+/* All of them, with a machine that knows the data plane's state. */
+struct World {
+    FakePlane plane;
+    FakeDisk disk;
+    Machine m{&plane, &disk};
+
+    World() { m.status(); }
+
+    /* A first generation live. */
+    uint32_t
+    first()
+    {
+        uint32_t n = 0;
+        EXPECT_EQ(0, m.push(&n)) << m.err;
+        m.climb();
+        EXPECT_EQ("LIVE", m.state(n));
+        m.doings.clear();
+        return n;
+    }
+
+    uint32_t
+    push_to(const char *state, uint32_t force = 0)
+    {
+        uint32_t n = 0;
+        EXPECT_EQ(0, m.push(&n, force)) << m.err;
+        for (int i = 0; i < 100 && m.state(n) != state; i++) {
+            m.read(m.find(n)->units_before + 1000);
+            m.pass(500);
+        }
+        EXPECT_EQ(state, m.state(n));
+        return n;
+    }
+
+    size_t
+    at(const std::string &doing) const
+    {
+        return (size_t)(std::find(m.doings.begin(), m.doings.end(), doing) - m.doings.begin());
+    }
+    bool did(const std::string &doing) const { return at(doing) < m.doings.size(); }
 };
