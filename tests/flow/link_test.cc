@@ -1,8 +1,6 @@
 // link: the agent's socket against weirctl's end of it, and against peers that mean harm.
 #include <gtest/gtest.h>
 
-#include <rte_eal.h>
-
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -430,19 +428,4 @@ TEST_F(Link, SocketThatIsAnsweredIsNotTaken)
 {
     EXPECT_EQ(agent_new(b.get(), workers), nullptr);
     EXPECT_TRUE(is_alive());
-}
-
-int
-main(int argc, char **argv)
-{
-    testing::InitGoogleTest(&argc, argv);
-    agent_block_signals();
-    char args[][32] = {"link_test", "--no-huge", "-m", "64", "--no-pci", "--no-telemetry", "--no-shconf",
-                       "--log-level=critical", "-l", "0"};
-    char *eal[11] = {};
-    for (int i = 0; i < 10; i++)
-        eal[i] = args[i];
-    if (rte_eal_init(10, eal) < 0) // for the clock
-        return 1;
-    return RUN_ALL_TESTS();
 }
