@@ -91,13 +91,15 @@ class Shell:
 
 
 class Rig:
-    """See above. `settings`: of [control.rollout]; `lines`: more of appliance.cfg; `live`: the first rule set's text."""
+    """See above. `settings`: of [control.rollout]; `lines`: more of appliance.cfg; `live`: the first rule set's text;
+    `frames`: how many a device's queue holds."""
 
-    def __init__(self, name, settings=None, lines=(), live=LIVE, mta="postfix", control=True):
+    def __init__(self, name, settings=None, lines=(), live=LIVE, mta="postfix", control=True, frames=4096):
         self.name, self.live, self.mta = name, live, mta
         self.traffics, self.pushes = [], 0
         self.shell = Shell()
         try:
+            self.shell.must(f"WEIR_FRAMES={frames}")
             self.up(HURRY | (settings or {}), lines, control)
         except BaseException:
             self.close()

@@ -137,8 +137,8 @@ weir_config() {
 [eal]
 file_prefix = weir-$$
 [pair.0]
-outside = net_af_packet0,iface=da,framecnt=4096
-inside = net_af_packet1,iface=db,framecnt=4096
+outside = net_af_packet0,iface=da,framecnt=${WEIR_FRAMES:-4096}
+inside = net_af_packet1,iface=db,framecnt=${WEIR_FRAMES:-4096}
 [workers]
 cpus = ${WEIR_CPUS:-auto}
 busy = adaptive
