@@ -62,6 +62,7 @@ uint32_t ruleset_signature_rule(const struct ruleset *rs);
 /* The rules' `required_score`; false: they do not say. */
 bool ruleset_required_score_milli(const struct ruleset *rs, int32_t *score_milli);
 
+/* A message keeps the set until it has let go of it. An index belongs to one thread: counts are not atomic. */
 void ruleset_pin(struct ruleset *rs, unsigned thread_idx);
 void ruleset_unpin(struct ruleset *rs, unsigned thread_idx);
 

@@ -128,7 +128,8 @@ protected:
             }
             if (link_trip *why = trips.load(); why && p->other && idx == trip_core && swap_return(s, p, why))
                 trips = nullptr;
-            for (int pins = 0; p->live && pins < 1; pins++) { // a message that begins and ends
+            // A message that begins and ends. Pins of index 0 are the test's own: each index has one thread.
+            if (p->live && idx != 0) {
                 ruleset_pin(p->live, idx);
                 if (p->other)
                     ruleset_pin(p->other, idx), ruleset_unpin(p->other, idx);
