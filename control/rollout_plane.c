@@ -375,10 +375,10 @@ answered_back(struct rollout *r, struct generation *g, const struct rollout_ask 
             plane_returned(r, a->generation);
         if (g->state == GENERATION_ROLLED_BACK || g->state == GENERATION_QUARANTINED)
             rollout_gone_back(r, g, a->generation, a->swap_us, text);
-    } else if (ask->type == LINK_RETURN && g->state == GENERATION_ROLLED_BACK) {
+    } else if (ask->type == LINK_RETURN && g->state == GENERATION_ROLLED_BACK && a->generation == g->number) {
         rollout_note(r, "alarm", g->number, rollout_fields(NULL, a->text));
         rollout_set(r, g, GENERATION_LIVE, ROLLOUT_BACK, NULL, "cannot go back: %.200s", a->text);
-    } /* a candidate that is not there needs no dropping: STATUS tells */
+    } /* what is not there any more has gone already, by somebody who was faster: STATUS tells */
 }
 
 void
