@@ -102,6 +102,7 @@ struct generation {
     uint32_t copy_of;            /* 0, or the generation whose image it is */
     uint32_t uid;                /* who pushed it */
     char by[32];
+    uint32_t instead_of;         /* of a copy: what was live when it was asked for; 0: not known any more */
     char digest[LINK_DIGEST_LEN]; /* of the image (ruleset_digest); "": not compiled yet */
     char golden[LINK_DIGEST_LEN]; /* of its verdicts on the golden set */
     char text[ROLLOUT_TEXT_MAX];  /* why it is in this state */

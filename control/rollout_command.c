@@ -225,6 +225,7 @@ return_to_older(struct rollout *r, struct generation *to, const struct rollout_w
     if (!g)
         return REFUSE("%d generations are in use", ROLLOUT_GENERATIONS_MAX);
     g->copy_of = from;
+    g->instead_of = r->live;
     g->uid = who->uid;
     g->is_proved = true;
     snprintf(g->by, sizeof(g->by), "%s", who->name);

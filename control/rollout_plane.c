@@ -229,8 +229,9 @@ void
 rollout_became_live(struct rollout *r, struct generation *g, const char *text)
 {
     struct generation *old = rollout_get(r, r->live);
-    if (g->copy_of && old && old != g && old->state == GENERATION_LIVE && strcmp(old->digest, g->digest)) {
-        /* Who returned to an older one said that this one is bad. */
+    if (g->copy_of && old && old != g && old->state == GENERATION_LIVE && strcmp(old->digest, g->digest) &&
+        (!g->instead_of || g->instead_of == old->number)) {
+        /* Who returned to an older one said that this one is bad; not one that was returned to meanwhile. */
         struct rollout_harm harm = {.reason = LINK_REASON_OPERATOR, .name = "", .back_to = g->number,
                                     .text = "a return to an older generation", .is_done = true};
         rollout_go_back(r, old, &harm, NULL);

@@ -31,4 +31,29 @@ TEST(RolloutRace, ADataPlaneThatReturnedFirstRaisesNoAlarm)
     EXPECT_EQ(1u, count(w, "notice TRIPPED"));
 }
 
+TEST(RolloutRace, AReturnWhileAnotherIsOnItsWay)
+{
+    for (int order = 0; order < 2; order++) {
+        World w;
+        rollout_who who = Machine::who();
+        uint32_t first = w.first(), n = 0, copy = 0, number = 0;
+        for (int i = 0; i < 3; i++)
+            n = w.push_to("LIVE");
+        ASSERT_EQ(0, rollout_rollback(&w.m.r, first, &who, &copy, w.m.err)) << w.m.err;
+        EXPECT_EQ(0, rollout_rollback(&w.m.r, 0, &who, &number, w.m.err)) << w.m.err;
+        if (order) /* an image takes its time, a return does not */
+            std::reverse(w.m.flight.begin(), w.m.flight.end());
+        w.m.deliver();
+        for (int i = 0; i < 5; i++)
+            w.m.pass();
+        EXPECT_EQ("LIVE", w.m.state(copy));
+        EXPECT_EQ("QUARANTINED", w.m.state(n));
+        EXPECT_EQ("RETIRED", w.m.state(n - 1)) << "which did no harm";
+        int live = 0;
+        for (uint32_t i = 0; i < w.m.r.list_cnt; i++)
+            live += w.m.r.list[i].state == GENERATION_LIVE;
+        EXPECT_EQ(1, live);
+    }
+}
+
 } // namespace
