@@ -115,7 +115,7 @@ check_candidate(struct rollout *r, const struct link_state *s, bool is_restarted
     struct generation *g = rollout_get(r, r->candidate);
     const struct link_role *role = &s->candidate;
     if (g && is_role(role, g) &&
-        (is_on_its_way(rollout_effective(g)) || g->state == GENERATION_LIVE)) {
+        (is_on_its_way(rollout_effective(g)) || rollout_effective(g) == GENERATION_LIVE)) {
         g->is_resident = true;
         check_stage(r, g, s);
         return;

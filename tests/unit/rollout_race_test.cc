@@ -31,6 +31,27 @@ TEST(RolloutRace, ADataPlaneThatReturnedFirstRaisesNoAlarm)
     EXPECT_EQ(1u, count(w, "notice TRIPPED"));
 }
 
+TEST(RolloutRace, RefusedForAMomentAtLiveItStaysWhereItIs)
+{
+    World w;
+    rollout_who who = Machine::who();
+    w.first();
+    w.plane.refuse["LIVE"] = "No space left on device";
+    uint32_t n = w.push_to("HELD");
+    w.m.doings.clear();
+    for (int i = 0; i < 50; i++)
+        w.m.pass();
+    EXPECT_EQ("HELD", w.m.state(n));
+    EXPECT_EQ(n, w.plane.s.candidate.generation) << "the data plane keeps it there,";
+    EXPECT_TRUE(w.did("ask RENEW")) << "its lease is renewed,";
+    EXPECT_NE(nullptr, strstr(w.m.find(n)->text, "No space")) << "and it is told why: " << w.m.find(n)->text;
+    w.plane.refuse.clear();
+    ASSERT_EQ(0, rollout_resume(&w.m.r, n, &who, w.m.err)) << w.m.err;
+    w.m.climb();
+    EXPECT_EQ("LIVE", w.m.state(n));
+    EXPECT_FALSE(w.did("ask LOAD"));
+}
+
 TEST(RolloutRace, AReturnWhileAnotherIsOnItsWay)
 {
     for (int order = 0; order < 2; order++) {
