@@ -269,6 +269,9 @@ rollout_quarantine(struct rollout *r, uint32_t number, const struct rollout_who 
         return return_to_previous(r, who, &number, err);
     if (g->copy_of && g->pending)
         return REFUSE("generation %u is live in a moment: try again", number);
+    const struct generation *live = rollout_find(r, r->live);
+    if (live && *g->digest && !strcmp(live->digest, g->digest) && number != r->candidate)
+        return REFUSE("generation %u, which is live, is the same: roll that one back", live->number);
     char text[ROLLOUT_TEXT_MAX];
     struct rollout_harm harm = by_operator(r, g, text, "quarantined", who);
     if (number == r->candidate && g->is_resident) {

@@ -25,6 +25,15 @@ begin_preflight(struct rollout *r, struct generation *g)
         begin_job(r, g, ROLLOUT_PREFLIGHT);
 }
 
+/* What is live already would take the place of what is good to return to, and if it went back live's content with it. Of
+ * what somebody else made live the rules are not kept here: pushed, they are. */
+static bool
+is_live_already(const struct rollout *r, const struct generation *g)
+{
+    const struct generation *live = rollout_find(r, r->live);
+    return live && live->is_proved && !strcmp(live->digest, g->digest);
+}
+
 void
 rollout_compiled(struct rollout *r, uint32_t number, bool ok, const char *digest, const char *golden, const char *text)
 {
@@ -38,6 +47,9 @@ rollout_compiled(struct rollout *r, uint32_t number, bool ok, const char *digest
     else if (rollout_is_quarantined(r, g->digest))
         rollout_set(r, g, GENERATION_REJECTED, ROLLOUT_BACK, NULL,
                     "this content (%.16s) went back before and is quarantined: release it first", g->digest);
+    else if (is_live_already(r, g))
+        rollout_set(r, g, GENERATION_REJECTED, ROLLOUT_BACK, NULL, "it is the same as generation %u, which is live",
+                    r->live);
     else if (!rollout_set(r, g, GENERATION_COMPILED, ROLLOUT_UP, NULL, "%s", text))
         rollout_hold_for(r, g, NULL, "the journal cannot be written");
     else

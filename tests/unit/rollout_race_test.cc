@@ -52,6 +52,29 @@ TEST(RolloutRace, RefusedForAMomentAtLiveItStaysWhereItIs)
     EXPECT_FALSE(w.did("ask LOAD"));
 }
 
+TEST(RolloutRace, WhatIsLiveIsNotPushedAgain)
+{
+    World w;
+    rollout_who who = Machine::who();
+    w.first();
+    uint32_t good = w.push_to("LIVE"), same = 0, number = 0;
+    w.m.next_digest = w.m.find(good)->digest;
+    ASSERT_EQ(0, w.m.push(&same)) << w.m.err;
+    w.m.climb();
+    EXPECT_EQ("REJECTED", w.m.state(same)) << "it would be its own previous";
+    EXPECT_NE(0, rollout_quarantine(&w.m.r, same, &who, w.m.err)) << "nor does its content go";
+    w.m.pass();
+    w.m.next_digest.clear();
+    uint32_t next = w.push_to("LIVE");
+    for (int i = 0; i < 5; i++)
+        w.m.pass();
+    EXPECT_EQ(good, w.plane.s.previous.generation) << "there is something to return to";
+    EXPECT_EQ(0, rollout_rollback(&w.m.r, 0, &who, &number, w.m.err)) << w.m.err;
+    w.m.pass();
+    EXPECT_EQ(next, number);
+    EXPECT_EQ("LIVE", w.m.state(good));
+}
+
 TEST(RolloutRace, AReturnWhileAnotherIsOnItsWay)
 {
     for (int order = 0; order < 2; order++) {
