@@ -263,6 +263,7 @@ set_state(struct rollout *r, struct generation *g, enum generation_state to, enu
         return false;
     g->from = to == GENERATION_HELD ? rollout_effective(g) : g->state;
     g->state = to;
+    g->unasked_ms = 0;
     g->since_ms = r->now_ms;
     g->wall_ms = r->wall_ms;
     snprintf(g->text, sizeof(g->text), "%s", text);
@@ -465,10 +466,15 @@ tick_load(struct rollout *r, struct generation *g)
 {
     if (!r->is_linked || !r->is_known || r->plane.candidate.generation)
         return;
-    if (rollout_note(r, "load", g->number, NULL) < 0)
+    if (!g->unasked_ms && rollout_note(r, "load", g->number, NULL) < 0) {
         rollout_hold_for(r, g, NULL, "the journal cannot be written: not loaded");
-    else
-        rollout_load(r, g, false);
+    } else if (rollout_load(r, g, false)) {
+        g->unasked_ms = 0;
+    } else if (!g->unasked_ms) {
+        g->unasked_ms = r->now_ms;
+    } else if (r->now_ms - g->unasked_ms >= ROLLOUT_LOAD_MS) {
+        rollout_hold_for(r, g, NULL, "its image cannot be given to the data plane: if it is not kept any more, push again");
+    }
 }
 
 static void

@@ -82,6 +82,8 @@ enum {
     ROLLOUT_HELD_KEPT = 16, /* generations that wait for a person with their image kept */
     ROLLOUT_GUARD_UNITS = 100, /* reject_permille is looked at from so many units on */
     ROLLOUT_SUSPECT = 4,    /* the part of the logarithm that is suspicion */
+    ROLLOUT_LOAD_MS = 5000,     /* so long LOAD is tried while it cannot even be asked: HELD */
+    ROLLOUT_RESTORE_MS = 30000, /* a restore that was refused is tried again */
     ROLLOUT_CRASHES_MAX = 2,   /* the data plane ended so often with it as candidate: ROLLED_BACK */
     ROLLOUT_FOLLOW_MAX = INT32_MAX /* a data plane's number above it is not followed: it could use ours up */
 };
@@ -100,9 +102,9 @@ struct generation {
     enum generation_state until; /* HELD there for a person; LIVE: it does not stop */
     uint32_t force;              /* FORCE_ */
     uint32_t copy_of;            /* 0, or the generation whose image it is */
+    uint32_t instead_of;         /* of a copy: what was live when it was asked for; 0: not known any more */
     uint32_t uid;                /* who pushed it */
     char by[32];
-    uint32_t instead_of;         /* of a copy: what was live when it was asked for; 0: not known any more */
     char digest[LINK_DIGEST_LEN]; /* of the image (ruleset_digest); "": not compiled yet */
     char golden[LINK_DIGEST_LEN]; /* of its verdicts on the golden set */
     char text[ROLLOUT_TEXT_MAX];  /* why it is in this state */
@@ -118,6 +120,7 @@ struct generation {
     uint32_t crashes;        /* of the data plane, with it as candidate */
     enum link_type pending;  /* LOAD, STAGE, DROP, RETURN: asked and not answered; 0 */
     uint64_t units_before;   /* of ALL when the stage began */
+    uint64_t unasked_ms;     /* since when LOAD cannot be asked; 0: it can */
 };
 
 struct rollout_who {
@@ -188,6 +191,7 @@ struct rollout {
     bool is_linked, is_known; /* is_known: plane was read from this link */
     bool is_foreign;          /* the data plane's live set is none of ours */
     uint32_t undropped;       /* previous that it does not let go of, on this link */
+    uint64_t restored_ms;     /* when it was given our live set again, on this link; 0: never */
     struct link_state plane;
     uint64_t instance;  /* of the data plane; 0: never seen */
     uint64_t ask_seq;   /* counts requests that change something */

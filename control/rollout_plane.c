@@ -420,6 +420,7 @@ rollout_link_down(struct rollout *r)
 {
     r->is_linked = r->is_known = false;
     r->undropped = 0;
+    r->restored_ms = 0;
     r->asked_cnt = 0;
     r->ask_seq++; /* what was asked for before is not what will be answered */
     for (uint32_t i = 0; i < r->list_cnt; i++)

@@ -142,6 +142,9 @@ check_candidate(struct rollout *r, const struct link_state *s, bool is_restarted
 static void
 restore(struct rollout *r, struct generation *g)
 {
+    if (r->restored_ms && r->now_ms - r->restored_ms < ROLLOUT_RESTORE_MS)
+        return;
+    r->restored_ms = r->now_ms;
     rollout_load(r, g, true);
     rollout_note(r, "restore", g->number, rollout_fields(NULL, "the data plane has no rule set: ours again"));
 }

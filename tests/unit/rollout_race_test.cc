@@ -100,4 +100,39 @@ TEST(RolloutRace, AReturnWhileAnotherIsOnItsWay)
     }
 }
 
+TEST(RolloutRace, AnImageThatIsNotThereIsNotAskedForForEver)
+{
+    World w;
+    uint32_t n = 0;
+    w.first();
+    ASSERT_EQ(0, w.m.push(&n)) << w.m.err;
+    w.m.finish_jobs();
+    w.m.finish_jobs();
+    ASSERT_EQ("PREFLIGHT", w.m.state(n));
+    w.m.doings.clear();
+    w.m.is_linked = false; // asking fails, the link is up
+    for (int i = 0; i < 1000; i++) {
+        w.m.now += 100;
+        rollout_tick(&w.m.r, w.m.now, w.m.now);
+    }
+    EXPECT_EQ("HELD", w.m.state(n)) << "for a person";
+    EXPECT_LE(count(w, "journal load"), 2u);
+}
+
+TEST(RolloutRace, ARestoreThatIsRefusedFillsNoDisk)
+{
+    World w;
+    uint32_t n = w.first();
+    w.plane.refuse["LOAD-live"] = "no memory";
+    w.plane.restart(false);
+    for (int i = 0; i < 1000; i++) // 100 s
+        w.m.pass();
+    EXPECT_LE(count(w, "journal restore"), 5u);
+    EXPECT_LE(count(w, "journal alarm"), 5u);
+    w.plane.refuse.clear();
+    for (int i = 0; i < 1000; i++)
+        w.m.pass();
+    EXPECT_EQ(n, w.plane.s.live.generation) << "but it is tried again";
+}
+
 } // namespace
