@@ -192,6 +192,7 @@ struct rollout {
     bool is_foreign;          /* the data plane's live set is none of ours */
     uint32_t undropped;       /* previous that it does not let go of, on this link */
     uint64_t restored_ms;     /* when it was given our live set again, on this link; 0: never */
+    uint64_t trip_seq;        /* of its last trip that was looked at */
     struct link_state plane;
     uint64_t instance;  /* of the data plane; 0: never seen */
     uint64_t ask_seq;   /* counts requests that change something */

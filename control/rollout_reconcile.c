@@ -45,12 +45,14 @@ adopt_live(struct rollout *r, const struct link_role *role)
     r->live = 0;
 }
 
-/* The data plane's last trip as harm; false: it does not tell of g. */
+/* The data plane's last trip as harm; false: it does not tell of g, or of something that was looked at before: who went
+ * back once may have come again. */
 static bool
-trip_of(const struct link_state *s, const struct generation *g, struct rollout_harm *harm, char text[ROLLOUT_TEXT_MAX])
+trip_of(const struct rollout *r, const struct link_state *s, const struct generation *g, struct rollout_harm *harm,
+        char text[ROLLOUT_TEXT_MAX])
 {
     const struct link_trip *t = &s->trip;
-    if (!t->seq || t->generation != g->number)
+    if (t->seq <= r->trip_seq || t->generation != g->number)
         return false;
     snprintf(text, ROLLOUT_TEXT_MAX, "%s%s: %u of %u%s%.80s; %.100s",
              t->by_data_plane ? "the data plane returned alone" : "returned",
@@ -75,7 +77,7 @@ candidate_gone(struct rollout *r, struct generation *g, const struct link_state 
 {
     struct rollout_harm harm;
     char text[ROLLOUT_TEXT_MAX];
-    bool is_told = trip_of(s, g, &harm, text);
+    bool is_told = trip_of(r, s, g, &harm, text);
     g->is_resident = false;
     if (is_restarted && ++g->crashes >= ROLLOUT_CRASHES_MAX) {
         harm = (struct rollout_harm){.reason = LINK_REASON_CRASHES, .name = "", .is_done = true,
@@ -157,7 +159,7 @@ live_differs(struct rollout *r, struct generation *ours, struct generation *thei
     char text[ROLLOUT_TEXT_MAX];
     if (ours && ours->state == GENERATION_ROLLED_BACK) {
         rollout_gone_back(r, ours, s->live.generation, s->trip.last_worker_us, ours->text);
-    } else if (ours && trip_of(s, ours, &harm, text)) {
+    } else if (ours && trip_of(r, s, ours, &harm, text)) {
         harm.back_to = s->live.generation;
         rollout_go_back(r, ours, &harm, NULL);
     } else if (ours && ours->state == GENERATION_LIVE) {
@@ -241,6 +243,8 @@ rollout_state(struct rollout *r, const struct link_state *s, uint64_t ask_seq)
     bool is_restarted = r->instance && r->instance != s->instance;
     if (is_restarted)
         note_reconciled(r, 0, "the data plane was restarted");
+    if (r->instance != s->instance)
+        r->trip_seq = 0;
     r->instance = s->instance;
     r->plane = *s;
     r->is_linked = r->is_known = true;
@@ -248,8 +252,10 @@ rollout_state(struct rollout *r, const struct link_state *s, uint64_t ask_seq)
     number_above(r, &s->candidate);
     number_above(r, &s->previous);
     check_candidate(r, s, is_restarted);
-    if (!r->asked_cnt)
+    if (!r->asked_cnt) {
         check_live(r, s, is_restarted);
+        r->trip_seq = s->trip.seq;
+    }
     check_rolled_back(r, s);
     if (!r->asked_cnt)
         check_previous(r, s);

@@ -135,4 +135,25 @@ TEST(RolloutRace, ARestoreThatIsRefusedFillsNoDisk)
     EXPECT_EQ(n, w.plane.s.live.generation) << "but it is tried again";
 }
 
+TEST(RolloutRace, AnOldTripIsNoNewOne)
+{
+    World w;
+    rollout_who who = Machine::who();
+    w.first();
+    uint32_t n = w.push_to("CANARY");
+    w.plane.drop(LINK_REASON_LEASE, true);
+    w.m.pass();
+    ASSERT_EQ("HELD", w.m.state(n));
+    ASSERT_EQ(0, rollout_resume(&w.m.r, n, &who, w.m.err)) << w.m.err;
+    w.m.climb();
+    ASSERT_EQ("LIVE", w.m.state(n));
+    w.m.doings.clear();
+    w.plane.s.previous = w.plane.s.live; // `weirctl push --link`
+    w.plane.s.live = FakePlane::role(50, "dd50");
+    w.m.pass();
+    EXPECT_EQ("RETIRED", w.m.state(n));
+    EXPECT_FALSE(w.did("notice TRIPPED"));
+    EXPECT_FALSE(rollout_is_quarantined(&w.m.r, w.m.find(n)->digest));
+}
+
 } // namespace
