@@ -317,6 +317,8 @@ answered_load(struct rollout *r, struct generation *g, bool ok, const char *text
         struct rollout_ask drop = {.type = LINK_DROP, .generation = g->number, .text = "not wanted any more"};
         if (ok)
             rollout_ask(r, g, &drop);
+    } else if (!ok && g->from == GENERATION_HELD) { /* acknowledged before, perhaps, and its messages are not through */
+        rollout_hold_for(r, g, NULL, "refused by the data plane: %s", text);
     } else if (!ok) {
         rollout_set(r, g, GENERATION_REJECTED, ROLLOUT_BACK, NULL, "refused by the data plane: %s", text);
     } else if (!is_same_set(g, text, err)) {

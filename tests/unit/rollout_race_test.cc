@@ -156,4 +156,24 @@ TEST(RolloutRace, AnOldTripIsNoNewOne)
     EXPECT_FALSE(rollout_is_quarantined(&w.m.r, w.m.find(n)->digest));
 }
 
+TEST(RolloutRace, ResumedWhileMessagesStillPinItIsHeldAndNotRejected)
+{
+    World w;
+    rollout_who who = Machine::who();
+    w.first();
+    uint32_t n = w.push_to("PROBATION");
+    w.plane.drop(LINK_REASON_LEASE, true);
+    w.m.pass();
+    ASSERT_EQ("HELD", w.m.state(n));
+    w.plane.refuse["LOAD"] = "generation 2 is in memory already"; // a slow sender's mail is at it
+    ASSERT_EQ(0, rollout_resume(&w.m.r, n, &who, w.m.err)) << w.m.err;
+    w.m.pass();
+    EXPECT_EQ("HELD", w.m.state(n));
+    EXPECT_EQ(0u, w.m.r.candidate) << "and in nobody's way";
+    w.plane.refuse.clear();
+    ASSERT_EQ(0, rollout_resume(&w.m.r, n, &who, w.m.err)) << w.m.err;
+    w.m.climb();
+    EXPECT_EQ("LIVE", w.m.state(n));
+}
+
 } // namespace
