@@ -89,6 +89,27 @@ random_ppm(struct second *s)
 
 enum choice { CHOICE_NOBODY, CHOICE_SAMPLE, CHOICE_DEFERS };
 
+/* The plan by which previous watches live: this one in LIVE, with a candidate what it falls back to. NULL: live is not
+ * watched. */
+static const struct plan *
+watch_of(const struct plan *plan)
+{
+    const struct plan *p = plan->candidate ? plan->fallback : plan;
+    return p && p->stage == LINK_STAGE_LIVE && p->other ? p : NULL;
+}
+
+/* Whether live is still on probation for this sender. */
+static bool
+is_unproven(struct pipeline *pl, const struct plan *watch, struct span mail_from)
+{
+    const struct link_stage *v = &watch->values;
+    struct second_place from;
+    if (!pl->second.tally || !v->units_proven)
+        return false;
+    second_place(&pl->scanner, mail_from, &from);
+    return !tally_is_proven(pl->second.tally, pl->thread_idx, watch->live_generation, from.suffix, v->units_proven);
+}
+
 static enum choice
 choose(struct pipeline *pl, const struct plan *plan, struct span mail_from)
 {
@@ -104,11 +125,8 @@ choose(struct pipeline *pl, const struct plan *plan, struct span mail_from)
     case LINK_STAGE_PROBATION:
         return CHOICE_DEFERS;
     case LINK_STAGE_LIVE:
-        if (second->tally && v->units_proven) {
-            second_place(&pl->scanner, mail_from, &from);
-            if (!tally_is_proven(second->tally, pl->thread_idx, from.suffix, v->units_proven))
-                return CHOICE_DEFERS;
-        }
+        if (is_unproven(pl, plan, mail_from))
+            return CHOICE_DEFERS;
         return random_ppm(second) < v->share_ppm ? CHOICE_SAMPLE : CHOICE_NOBODY;
     case LINK_STAGE_NONE:
     case LINK_STAGE_STAGED:
@@ -142,10 +160,14 @@ static void
 begin(void *owner, const struct smtp_session *s, struct pair *p)
 {
     struct pipeline *pl = owner;
-    const struct plan *plan = pl->plan;
-    if (!plan->other || message_ruleset(p->first) != plan->live)
+    const struct plan *plan = pl->plan, *watch = plan->candidate ? watch_of(plan) : NULL;
+    if (message_ruleset(p->first) != plan->live)
         return; /* begun before a swap: it has its generation */
-    enum choice choice = choose(pl, plan, smtp_mail_from(s));
+    enum choice choice = plan->other ? choose(pl, plan, smtp_mail_from(s)) : CHOICE_NOBODY;
+    if (choice == CHOICE_NOBODY && watch && is_unproven(pl, watch, smtp_mail_from(s))) {
+        choice = CHOICE_DEFERS;
+        plan = watch;
+    }
     if (choice == CHOICE_NOBODY)
         return;
     if (has_time(pl, plan->values.budget_permille) && pl->scanner.messages_cnt <= pl->scanner.messages_max / 2 &&
@@ -258,13 +280,22 @@ on_agreement(const struct case_of *c, struct judgement *j)
         c->pl->counter[COUNTER_RETRIED]++;
 }
 
+/* Those by which it was chosen, as they are now. */
+static const struct link_stage *
+values_of(const struct case_of *c)
+{
+    const struct plan *plan = c->pl->plan;
+    bool is_watch = (c->p->mode & SECOND_STAGE_MASK) == LINK_STAGE_LIVE && plan->candidate && watch_of(plan);
+    return is_watch ? &watch_of(plan)->values : &plan->values;
+}
+
 /* "Later", or the old verdict. */
 static void
 on_disagreement(const struct case_of *c, struct judgement *j)
 {
     struct pipeline *pl = c->pl;
     struct deferred *d = pl->second.deferred;
-    const struct link_stage *v = &pl->plan->values;
+    const struct link_stage *v = values_of(c);
     unsigned tries = 0;
     if (!verdict_forwards(j->by_events)) {
         pair_doubt(c->p, EVENT_RULES_DISAGREE, j); /* deferred at least, and not for our sake */
@@ -340,5 +371,5 @@ second_init(struct pipeline *pl, uint64_t seed)
 void
 second_plan(struct pipeline *pl, const struct plan *plan)
 {
-    pl->scanner.pairing = plan->other ? &pl->second.pairing : NULL;
+    pl->scanner.pairing = plan->other || watch_of(plan) ? &pl->second.pairing : NULL;
 }

@@ -7,6 +7,10 @@
  *   LIVE        previous    senders whose suffix lacks evidence       the same
  *                           of the others a random share              live decides
  *
+ * While a candidate is there, live is still watched by previous where it lacks evidence: messages that the candidate is not
+ * asked about, of such suffixes, are on probation as in LIVE (the plan's fallback says how), but count for nothing. Who
+ * pushes a better set must not make final what the one before it does.
+ *
  * Chosen when the data begins, by the sender as the server accepted it. A domain's place in the canary's share is a fixed
  * hash, the same on all cores and after a restart. What forwards (accept, tag), defers, rejects are one class each:
  * verdicts of one class agree, and of two that reject the milder stands. Verdicts by events are no disagreement.

@@ -41,6 +41,10 @@ struct tally {
 
     uint32_t kind_cnt[LINK_KIND_CNT]; /* places taken; atomic */
     struct link_stratum *kept;        /* the agent's, for windows */
+    uint32_t units_proven;            /* of the last window */
+    /* Suffixes that were proven when a pair in LIVE gave way to another one, by hash. Written while the epoch is odd. */
+    uint32_t proven_a, proven_b, proven_cnt;
+    struct link_stratum *proven;
     uint32_t seen_cnt;                /* domains in it; atomic */
     uint64_t seen[SEEN_WORDS];
 };
@@ -118,7 +122,8 @@ tally_new(struct link_evidence *e, unsigned threads_cnt, uint64_t seed)
     t->threads_cnt = threads_cnt;
     t->busy = aligned_alloc(CACHE_LINE, threads_cnt * sizeof(*t->busy));
     t->kept = calloc(LINK_STRATA_MAX, sizeof(*t->kept));
-    if (!t->busy || !t->kept) {
+    t->proven = calloc(LINK_STRATA_MAX, sizeof(*t->proven));
+    if (!t->busy || !t->kept || !t->proven) {
         tally_free(t);
         return NULL;
     }
@@ -133,6 +138,7 @@ tally_free(struct tally *t)
         return;
     free(t->busy);
     free(t->kept);
+    free(t->proven);
     free(t->map);
     free(t);
 }
@@ -247,25 +253,6 @@ make_map(const struct ruleset *a, const struct ruleset *b)
     return map;
 }
 
-int
-tally_pair(struct tally *t, const struct ruleset *a, const struct ruleset *b)
-{
-    if (!a || !b || (ruleset_generation(a) == t->generation_a && ruleset_generation(b) == t->generation_b))
-        return 0;
-    uint32_t *map = make_map(a, b), *old = t->map;
-    hold(t);
-    clear(t);
-    t->e->ns_a = t->e->ns_b = 0;
-    t->e->window = 0;
-    t->map = map;
-    t->map_cnt = map ? ruleset_rule_cnt(b) : 0;
-    t->generation_a = t->e->generation_a = map ? ruleset_generation(a) : 0;
-    t->generation_b = t->e->generation_b = map ? ruleset_generation(b) : 0;
-    resume(t);
-    free(old);
-    return map ? 0 : -ENOMEM;
-}
-
 void
 tally_tend(struct tally *t)
 {
@@ -349,6 +336,8 @@ find_stratum(struct tally *t, const struct tally_stratum *s, bool *is_made, uint
     return NULL;
 }
 
+/* ---- what outlives a pair or a window ---- */
+
 static int
 by_order(const void *a, const void *b)
 {
@@ -356,27 +345,92 @@ by_order(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-void
-tally_window(struct tally *t, uint32_t units_proven)
+static int
+by_hash(const void *a, const void *b)
+{
+    uint64_t x = ((const struct link_stratum *)a)->hash, y = ((const struct link_stratum *)b)->hash;
+    return x < y ? -1 : x > y;
+}
+
+/* Sender suffixes that are proven now; how many. */
+static uint32_t
+take_proven(const struct tally *t, uint32_t units_proven, struct link_stratum *to)
 {
     uint32_t cnt = 0;
-    hold(t);
     for (uint32_t i = 0; i < LINK_STRATA_MAX; i++) {
         const struct link_stratum *s = &t->e->strata[i];
         if (s->state == STATE_READABLE && s->kind == LINK_KIND_SENDER_SUFFIX &&
             ((s->flags & LINK_STRATUM_PROVEN) || n_of(s->nk) >= units_proven))
-            t->kept[cnt++] = *s;
+            to[cnt++] = *s;
     }
-    qsort(t->kept, cnt, sizeof(*t->kept), by_order);
-    clear(t);
+    return cnt;
+}
+
+/* Into the empty table, in the order of before. */
+static void
+put_proven(struct tally *t, struct link_stratum *list, uint32_t cnt)
+{
+    qsort(list, cnt, sizeof(*list), by_order);
     for (uint32_t i = 0; i < cnt; i++) {
-        struct tally_stratum s = {.kind = LINK_KIND_SENDER_SUFFIX, .hash = t->kept[i].hash};
-        memcpy(s.name, t->kept[i].name, LINK_NAME_MAX);
+        struct tally_stratum s = {.kind = LINK_KIND_SENDER_SUFFIX, .hash = list[i].hash};
+        memcpy(s.name, list[i].name, LINK_NAME_MAX);
         bool is_made;
         struct link_stratum *place = find_stratum(t, &s, &is_made, 0);
         if (place)
             place->flags = LINK_STRATUM_PROVEN;
     }
+}
+
+/* A candidate's pair takes the place of one in LIVE, and will give it back if it goes. */
+static void
+keep_proven(struct tally *t)
+{
+    if (t->e->window == 0)
+        return;
+    t->proven_a = t->generation_a;
+    t->proven_b = t->generation_b;
+    t->proven_cnt = take_proven(t, t->units_proven, t->proven);
+    qsort(t->proven, t->proven_cnt, sizeof(*t->proven), by_hash);
+}
+
+static bool
+was_proven(const struct tally *t, const struct tally_stratum *s)
+{
+    const struct link_stratum key = {.hash = s->hash};
+    const struct link_stratum *found = bsearch(&key, t->proven, t->proven_cnt, sizeof(*t->proven), by_hash);
+    return found && memcmp(found->name, s->name, LINK_NAME_MAX) == 0;
+}
+
+int
+tally_pair(struct tally *t, const struct ruleset *a, const struct ruleset *b)
+{
+    if (!a || !b || (ruleset_generation(a) == t->generation_a && ruleset_generation(b) == t->generation_b))
+        return 0;
+    uint32_t *map = make_map(a, b), *old = t->map;
+    hold(t);
+    keep_proven(t);
+    clear(t);
+    t->e->ns_a = t->e->ns_b = 0;
+    t->e->window = 0;
+    t->map = map;
+    t->map_cnt = map ? ruleset_rule_cnt(b) : 0;
+    t->generation_a = t->e->generation_a = map ? ruleset_generation(a) : 0;
+    t->generation_b = t->e->generation_b = map ? ruleset_generation(b) : 0;
+    if (map && t->generation_a == t->proven_a && t->generation_b == t->proven_b)
+        put_proven(t, t->proven, t->proven_cnt);
+    resume(t);
+    free(old);
+    return map ? 0 : -ENOMEM;
+}
+
+void
+tally_window(struct tally *t, uint32_t units_proven)
+{
+    hold(t);
+    uint32_t cnt = take_proven(t, units_proven, t->kept);
+    clear(t);
+    put_proven(t, t->kept, cnt);
+    t->units_proven = units_proven;
     t->e->window++;
     resume(t);
 }
@@ -597,17 +651,28 @@ tally_count(struct tally *t, unsigned thread_idx, const struct tally_mail *m, co
     return c.has_tripped;
 }
 
+/* In the table. */
+static bool
+is_proven(struct tally *t, const struct tally_stratum *s, uint32_t units_proven)
+{
+    const struct link_stratum *place = find_stratum(t, s, NULL, 0);
+    return place && ((place->flags & LINK_STRATUM_PROVEN) ||
+                     n_of(__atomic_load_n(&place->nk, __ATOMIC_RELAXED)) >= units_proven);
+}
+
 bool
-tally_is_proven(struct tally *t, unsigned thread_idx, struct span suffix, uint32_t units_proven)
+tally_is_proven(struct tally *t, unsigned thread_idx, uint32_t generation_b, struct span suffix, uint32_t units_proven)
 {
     struct tally_stratum s = stratum_of(LINK_KIND_SENDER_SUFFIX, suffix);
+    bool is = false;
     if (!units_proven)
         return true;
     if (!enter(t, thread_idx))
         return false;
-    const struct link_stratum *place = find_stratum(t, &s, NULL, 0);
-    bool is_proven = place && ((place->flags & LINK_STRATUM_PROVEN) ||
-                               n_of(__atomic_load_n(&place->nk, __ATOMIC_RELAXED)) >= units_proven);
+    if (generation_b == t->generation_b)
+        is = is_proven(t, &s, units_proven);
+    else if (generation_b == t->proven_b)
+        is = was_proven(t, &s);
     leave(t, thread_idx);
-    return is_proven;
+    return is;
 }

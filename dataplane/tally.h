@@ -18,7 +18,8 @@
  *
  * A new pair and each window begin from nothing. Meanwhile the epoch is odd and nothing is counted: the agent makes it
  * odd and waits for cores that are at it (microseconds); a core says that it is at it, then looks at the epoch. Sender
- * suffixes that had enough units are marked PROVEN and stay.
+ * suffixes that had enough units are marked PROVEN and stay; those of a pair in LIVE are kept aside when a candidate's
+ * takes its place, and are there again when that has gone.
  *
  * Owns:    tally: the bitmap, the map of rule names of the pair. The page is the caller's.
  * Threads: tally_new, free, pair, window, tend: the agent. tally_count, tally_is_proven: cores, each its own index. The
@@ -95,8 +96,10 @@ void tally_add(struct tally_mail *m, enum link_kind kind, struct span name);
 bool tally_count(struct tally *t, unsigned thread_idx, const struct tally_mail *m, const struct link_stage *values,
                  struct link_trip *why);
 
-/* Whether a sender suffix has its units, in this window or a former one of the pair. */
-bool tally_is_proven(struct tally *t, unsigned thread_idx, struct span suffix, uint32_t units_proven);
+/* Whether a sender suffix has its units with that new set, in this window or a former one of its pair. Of another pair than
+ * the one that is counted: whether it had, when that was counted last in LIVE. */
+bool tally_is_proven(struct tally *t, unsigned thread_idx, uint32_t generation_b, struct span suffix,
+                     uint32_t units_proven);
 
 /* Whether k bad ones of n units trip. */
 bool tally_trips(const struct link_trip_table *t, uint64_t n, uint64_t k);

@@ -393,10 +393,10 @@ TEST_F(Tally, WindowsBeginAnewAndWhatIsProvenStays)
         if (i < 4)
             count("b" + std::to_string(i), false, {{LINK_KIND_SENDER_SUFFIX, "org"}});
     }
-    EXPECT_TRUE(tally_is_proven(t, 1, span_of("com"), 5));
-    EXPECT_FALSE(tally_is_proven(t, 1, span_of("org"), 5));
-    EXPECT_FALSE(tally_is_proven(t, 1, span_of("net"), 5)); // as a recipient's only
-    EXPECT_TRUE(tally_is_proven(t, 1, span_of("net"), 0));
+    EXPECT_TRUE(tally_is_proven(t, 1, 8, span_of("com"), 5));
+    EXPECT_FALSE(tally_is_proven(t, 1, 8, span_of("org"), 5));
+    EXPECT_FALSE(tally_is_proven(t, 1, 8, span_of("net"), 5)); // as a recipient's only
+    EXPECT_TRUE(tally_is_proven(t, 1, 8, span_of("net"), 0));
     uint64_t epoch = e->epoch;
     tally_window(t, 5);
     EXPECT_EQ(0u, e->epoch % 2);
@@ -407,11 +407,11 @@ TEST_F(Tally, WindowsBeginAnewAndWhatIsProvenStays)
     ASSERT_TRUE(find(LINK_KIND_SENDER_SUFFIX, "com"));
     EXPECT_EQ((uint16_t)LINK_STRATUM_PROVEN, find(LINK_KIND_SENDER_SUFFIX, "com")->flags);
     EXPECT_EQ(Nk(0, 0), nk(LINK_KIND_SENDER_SUFFIX, "com"));
-    EXPECT_TRUE(tally_is_proven(t, 1, span_of("com"), 5));
+    EXPECT_TRUE(tally_is_proven(t, 1, 8, span_of("com"), 5));
     count("a0", true, {{LINK_KIND_SENDER_SUFFIX, "com"}}); // seen domains count again
     EXPECT_EQ(Nk(1, 1), nk(LINK_KIND_SENDER_SUFFIX, "com"));
     tally_window(t, 5);
-    EXPECT_TRUE(tally_is_proven(t, 1, span_of("com"), 5)); // a quiet window takes nothing away
+    EXPECT_TRUE(tally_is_proven(t, 1, 8, span_of("com"), 5)); // a quiet window takes nothing away
     EXPECT_EQ(2u, e->window);
     EXPECT_EQ(7u, e->generation_a);
     EXPECT_EQ(0, tally_pair(t, a, b)); // the same pair: nothing happens
@@ -422,7 +422,14 @@ TEST_F(Tally, WindowsBeginAnewAndWhatIsProvenStays)
     EXPECT_EQ(0u, e->window);
     EXPECT_EQ(8u, e->generation_a);
     EXPECT_EQ(0u, e->strata_cnt);
-    EXPECT_FALSE(tally_is_proven(t, 1, span_of("com"), 5));
+    EXPECT_FALSE(tally_is_proven(t, 1, 7, span_of("com"), 5));
+    EXPECT_TRUE(tally_is_proven(t, 1, 8, span_of("com"), 5)); // it was, when that was looked at
+    EXPECT_FALSE(tally_is_proven(t, 1, 8, span_of("org"), 5));
+    EXPECT_FALSE(tally_is_proven(t, 1, 9, span_of("com"), 5));
+    EXPECT_EQ(0, tally_pair(t, a, b)); // and is again
+    EXPECT_EQ(1u, e->strata_cnt);
+    EXPECT_TRUE(tally_is_proven(t, 1, 8, span_of("com"), 5));
+    EXPECT_EQ(Nk(0, 0), nk(LINK_KIND_SENDER_SUFFIX, "com"));
 }
 
 // Four cores, the same news to all of them: each unit once, whoever has it first.
@@ -496,7 +503,7 @@ TEST_F(Tally, ResetsWhileCoresCount)
             for (uint64_t k = 0; !is_over; k++) {
                 count("t" + std::to_string(k % 5000), true, {{LINK_KIND_SENDER_SUFFIX, "s" + std::to_string(k % 100)}},
                       nullptr, i);
-                tally_is_proven(t, i, span_of("s1"), 10);
+                tally_is_proven(t, i, 8, span_of("s1"), 10);
             }
         });
     for (int round = 0; round < 60; round++) {
