@@ -62,8 +62,7 @@ answer_waiter(struct controller *c, struct waiter *w, const struct generation *g
     bool stopped = g->state == GENERATION_HELD && g->from == g->until;
     bool ok = !w->is_push || g->state == GENERATION_LIVE || stopped;
     if (w->is_rollback)
-        ok = g->state == GENERATION_QUARANTINED || g->state == GENERATION_ROLLED_BACK ||
-             (g->copy_of && g->state == GENERATION_LIVE);
+        ok = g->state == GENERATION_QUARANTINED || (g->copy_of && g->state == GENERATION_LIVE);
     cJSON_AddBoolToObject(o, "ok", ok);
     cJSON_AddNumberToObject(o, "generation", g->number);
     cJSON_AddStringToObject(o, "state", generation_state_name(g->state));
@@ -77,7 +76,8 @@ answer_waiter(struct controller *c, struct waiter *w, const struct generation *g
     }
     if (!ok) {
         char text[ROLLOUT_TEXT_MAX + 64];
-        snprintf(text, sizeof(text), "generation %u is %s: %s", g->number, generation_state_name(g->state), g->text);
+        snprintf(text, sizeof(text), "generation %u is %s: %s%s", g->number, generation_state_name(g->state), g->text,
+                 g->state == GENERATION_ROLLED_BACK ? "; the data plane has not answered" : "");
         cJSON_AddStringToObject(o, "error", text);
         cJSON_AddNumberToObject(o, "code", 1);
         cJSON *report = g->state == GENERATION_REJECTED ? work_report_summary(&c->store, g->number) : NULL;

@@ -158,6 +158,11 @@ def plane_trouble():
               c.ask("status")["live"]["generation"] == live, c.ask("status"))
         check("plane/resume", c.ask("resume", generation=held).get("ok") and
               c.until(lambda: c.state(held) == "LIVE"), c.ask("gen-show", generation=held))
+        c.plane.silent = True
+        said = c.ask("rollback")
+        check("plane/silent", not said.get("ok") and "not answered" in said.get("error", ""), said)
+        c.plane.silent = False
+        check("plane/asked-again", c.until(lambda: c.plane.state.live.generation == live, 30), c.ask("status"))
 
 
 def requests():
