@@ -464,7 +464,8 @@ tick_stage(struct rollout *r, struct generation *g)
 static void
 tick_load(struct rollout *r, struct generation *g)
 {
-    if (!r->is_linked || !r->is_known || r->plane.candidate.generation)
+    /* Something under way may be another's LOAD, for one that was held meanwhile: it is dropped first. */
+    if (!r->is_linked || !r->is_known || r->plane.candidate.generation || r->asked_cnt)
         return;
     if (!g->unasked_ms && rollout_note(r, "load", g->number, NULL) < 0) {
         rollout_hold_for(r, g, NULL, "the journal cannot be written: not loaded");

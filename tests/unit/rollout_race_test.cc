@@ -176,4 +176,27 @@ TEST(RolloutRace, ResumedWhileMessagesStillPinItIsHeldAndNotRejected)
     EXPECT_EQ("LIVE", w.m.state(n));
 }
 
+TEST(RolloutRace, OneIsNotRefusedForAnotherThatIsHeldWhileItIsLoaded)
+{
+    World w;
+    rollout_who who = Machine::who();
+    uint32_t one = 0, two = 0;
+    w.first();
+    auto to_load = [&](uint32_t *n) {
+        ASSERT_EQ(0, w.m.push(n, FORCE_PREFLIGHT)) << w.m.err;
+        w.m.finish_jobs();
+        w.m.now += 100;
+        rollout_tick(&w.m.r, w.m.now, w.m.now);
+    };
+    to_load(&one);
+    ASSERT_EQ(1u, count(w, "ask LOAD")); // a large image: it takes its time
+    ASSERT_EQ(0, rollout_hold(&w.m.r, one, &who, w.m.err)) << w.m.err;
+    to_load(&two);
+    w.m.deliver();
+    for (int i = 0; i < 3; i++)
+        w.m.pass();
+    EXPECT_EQ("HELD", w.m.state(one));
+    EXPECT_EQ(two, w.plane.s.candidate.generation) << w.m.state(two) << ": " << w.m.find(two)->text;
+}
+
 } // namespace
