@@ -109,10 +109,12 @@ is_of(uint64_t word, uint64_t key)
     return word && word >> TAG_SHIFT == key >> TAG_SHIFT;
 }
 
+/* What was written by a core whose clock is a little ahead is of now, and not of 31 years ago. */
 static bool
 is_too_old(uint64_t word, uint64_t now_ms)
 {
-    return word && ((minute_of(now_ms) - (uint32_t)word) & MINUTE_MASK) > DEFERRED_KEEP_MIN;
+    uint32_t age = (minute_of(now_ms) - (uint32_t)word) & MINUTE_MASK;
+    return word && age > DEFERRED_KEEP_MIN && age <= MINUTE_MASK / 2;
 }
 
 static uint64_t

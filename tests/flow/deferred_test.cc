@@ -50,6 +50,19 @@ TEST_F(Deferred, SoManyTriesAndNoMore)
     EXPECT_EQ(DEFERRED_ENOUGH, ask(k, 0, 1)); // fewer than it had
 }
 
+// Clocks of cores and of the agent are milliseconds apart: at the turn of a minute some are in the one before.
+TEST_F(Deferred, WhatComesFromTheNextMinuteIsNotOld)
+{
+    uint64_t k = 0x123456789abcdef0;
+    EXPECT_EQ(DEFERRED_AGAIN, ask(k, 100 * MINUTE));
+    for (int i = 0; i < 256; i++)
+        deferred_sweep(d, 100 * MINUTE - 1);
+    EXPECT_EQ(1u, deferred_used(d));
+    EXPECT_EQ(DEFERRED_AGAIN, ask(k, 100 * MINUTE - 1));
+    EXPECT_EQ(2u, tries);
+    EXPECT_EQ(DEFERRED_ENOUGH, ask(k, 99 * MINUTE));
+}
+
 TEST_F(Deferred, ClearedForAnother)
 {
     for (uint64_t i = 1; i <= 1000; i++)
