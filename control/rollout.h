@@ -18,7 +18,8 @@
  * (HELD), never a way back. LIVE is told when the data plane has acknowledged it; then the predecessor becomes RETIRED.
  *
  * After a crash the journal is replayed (rollout_replay), and with each STATUS the data plane's truth wins
- * (rollout_state). A stage that the data plane has not entered is entered again, its clock begins anew.
+ * (rollout_state). A stage that the data plane has not entered is entered again, its clock begins anew. When it has begun
+ * anew itself, with what is live and its predecessor, it is asked to watch that again.
  *
  * A stage is left for the next one when it had its time, its units and its strata, and when none of the three
  * families is more than a quarter of the way to a trip (ROLLOUT_SUSPECT): who is on the way to be found out is not let nearer
@@ -191,6 +192,7 @@ struct rollout {
     bool is_linked, is_known; /* is_known: plane was read from this link */
     bool is_foreign;          /* the data plane's live set is none of ours */
     uint32_t undropped;       /* previous that it does not let go of, on this link */
+    uint32_t unwatched;       /* live, whose watch it refuses, on this link */
     uint64_t restored_ms;     /* when it was given our live set again, on this link; 0: never */
     uint64_t trip_seq;        /* of its last trip that was looked at */
     struct link_state plane;

@@ -357,6 +357,7 @@ answered_stage(struct rollout *r, struct generation *g, enum link_stage_id stage
     if (!ok && rollout_effective(g) == rollout_stage_state(stage) && g->state != GENERATION_HELD) {
         if (r->live == g->number) {
             g->is_watched = false; /* LIVE as it was, without reverse shadow */
+            r->unwatched = g->number;
             rollout_note(r, "alarm", g->number, rollout_fields(NULL, text));
         } else {
             rollout_hold_for(r, g, NULL, "refused by the data plane: %s", text);
@@ -364,8 +365,12 @@ answered_stage(struct rollout *r, struct generation *g, enum link_stage_id stage
         return;
     }
     /* Gone back meanwhile, with a DROP that came too late for the candidate: with the next STATUS it is RETURNed. */
-    if (!ok || g->state == GENERATION_ROLLED_BACK)
+    if (!ok || rollout_effective(g) != rollout_stage_state(stage))
         return;
+    if (stage == LINK_STAGE_LIVE && r->live == g->number) {
+        g->is_watched = true; /* again */
+        return;
+    }
     rollout_begin_stage(r, g);
     r->renewed_ms = r->now_ms;
     if (stage == LINK_STAGE_LIVE) {
@@ -421,7 +426,7 @@ void
 rollout_link_down(struct rollout *r)
 {
     r->is_linked = r->is_known = false;
-    r->undropped = 0;
+    r->undropped = r->unwatched = 0;
     r->restored_ms = 0;
     r->asked_cnt = 0;
     r->ask_seq++; /* what was asked for before is not what will be answered */

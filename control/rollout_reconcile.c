@@ -178,6 +178,19 @@ live_differs(struct rollout *r, struct generation *ours, struct generation *thei
     }
 }
 
+/* It began anew: what is live came up through the stages, its predecessor is there, and nobody compares them. */
+static void
+watch_again(struct rollout *r, struct generation *g, const struct link_state *s)
+{
+    bool is_due = s->stage == LINK_STAGE_NONE && s->previous.generation && !s->candidate.generation &&
+                  g->state == GENERATION_LIVE && g->is_proved && !g->copy_of && g->number != r->unwatched &&
+                  !rollout_is_quarantined(r, s->previous.digest);
+    struct rollout_ask ask = {.type = LINK_STAGE, .generation = g->number, .stage = LINK_STAGE_LIVE};
+    struct generation not_pending = *g; /* no way back waits for it */
+    if (is_due && rollout_ask(r, &not_pending, &ask))
+        note_reconciled(r, g->number, "the data plane did not watch it: asked to, again");
+}
+
 static void
 check_live(struct rollout *r, const struct link_state *s, bool is_restarted)
 {
@@ -196,12 +209,14 @@ check_live(struct rollout *r, const struct link_state *s, bool is_restarted)
         rollout_note(r, "alarm", theirs->number, rollout_fields(NULL, "it went back, and the data plane has no previous"));
         rollout_set(r, theirs, GENERATION_LIVE, ROLLOUT_BACK, NULL, "cannot go back: the data plane has no previous");
     }
-    if (ours && theirs == ours)
+    if (ours && theirs == ours) {
         ours->is_watched = s->stage == LINK_STAGE_LIVE || (ours->is_watched && s->candidate.generation);
-    else if (!s->live.generation && ours && ours->state == GENERATION_LIVE)
+        watch_again(r, ours, s);
+    } else if (!s->live.generation && ours && ours->state == GENERATION_LIVE) {
         restore(r, ours);
-    else if (s->live.generation)
+    } else if (s->live.generation) {
         live_differs(r, ours, theirs, s, is_restarted);
+    }
 }
 
 /* Went back while there was no link, and the data plane has let go of it. */

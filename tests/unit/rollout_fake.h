@@ -62,7 +62,7 @@ struct FakePlane {
     {
         trip(s.candidate.generation, s.live.generation, reason, alone);
         s.candidate = {};
-        s.stage = LINK_STAGE_NONE;
+        s.stage = s.previous.generation ? LINK_STAGE_LIVE : LINK_STAGE_NONE; // watched as before
     }
 
     void
@@ -132,6 +132,10 @@ struct FakePlane {
             snprintf(out->text, sizeof(out->text), "%s %s", digest.c_str(), golden.c_str());
             return "";
         case LINK_STAGE:
+            if (a.stage == LINK_STAGE_LIVE && a.generation == s.live.generation && s.previous.generation) {
+                s.stage = s.candidate.generation ? s.stage : (uint32_t)LINK_STAGE_LIVE;
+                return "";
+            }
             if (a.generation != s.candidate.generation)
                 return "not the candidate";
             s.stage = a.stage;

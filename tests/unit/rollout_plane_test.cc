@@ -180,4 +180,46 @@ TEST(RolloutPlane, AStateOlderThanARequestIsPassedOver)
     EXPECT_EQ("SHADOW", w.m.state(n));
 }
 
+TEST(RolloutPlane, OneThatBeganAnewWatchesWhatIsLiveAgain)
+{
+    World w;
+    uint32_t first = w.first(), n = w.push_to("LIVE");
+    w.m.pass();
+    ASSERT_TRUE(w.m.find(n)->is_watched);
+    w.plane.restart(true);
+    w.m.pass();
+    EXPECT_FALSE(w.m.find(n)->is_watched) << "previous is not loaded yet";
+    w.m.doings.clear();
+    w.plane.s.previous = FakePlane::role(first, w.m.find(first)->digest);
+    for (int i = 0; i < 5; i++)
+        w.m.pass();
+    EXPECT_TRUE(w.m.find(n)->is_watched);
+    EXPECT_EQ((uint32_t)LINK_STAGE_LIVE, w.plane.s.stage);
+    EXPECT_EQ(1, std::count(w.m.doings.begin(), w.m.doings.end(), "ask LIVE"));
+    EXPECT_FALSE(w.did("notice IS_LIVE")) << "which is no news";
+    w.m.read(2000, 9, true);
+    w.m.pass();
+    EXPECT_EQ("LIVE", w.m.state(first));
+}
+
+TEST(RolloutPlane, OneThatDoesNotWatchAgainIsAskedOnce)
+{
+    World w;
+    uint32_t first = w.first(), n = w.push_to("LIVE");
+    w.plane.restart(true);
+    w.plane.s.previous = FakePlane::role(first, w.m.find(first)->digest);
+    w.plane.refuse["LIVE"] = "no memory";
+    w.m.doings.clear();
+    for (int i = 0; i < 20; i++)
+        w.m.pass();
+    EXPECT_EQ("LIVE", w.m.state(n));
+    EXPECT_EQ(1, std::count(w.m.doings.begin(), w.m.doings.end(), "ask LIVE"));
+    EXPECT_EQ(1, std::count(w.m.doings.begin(), w.m.doings.end(), "journal alarm"));
+    rollout_link_down(&w.m.r);
+    w.plane.refuse.clear();
+    w.m.pass();
+    w.m.pass();
+    EXPECT_TRUE(w.m.find(n)->is_watched) << "on a new link it is asked again";
+}
+
 } // namespace
