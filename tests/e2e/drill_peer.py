@@ -132,6 +132,8 @@ def plane_killed(d):
         rig.shell.must(f"weir_kill; weir_start {rig.config}")
         d.check("killed in LIVE: begins with the new one", f"generation {generation}: {rig.state(generation)}",
                 rig.plane()["live"].digest == digest != live.digest)
+        watched = rig.wait_plane(lambda s: s["stage"] == link.LIVE and s["previous"].digest == live.digest, 20)
+        d.check("killed in LIVE: its predecessor watches it again", f"stage {(watched or rig.plane())['stage']}", watched)
         verifies(d, rig, "after all")
         steady(d, traffic)
 
