@@ -169,7 +169,7 @@ TEST_F(Deferred, OneSenderDomainDoesNotFillTheStore)
 TEST_F(Deferred, ManyCores)
 {
     enum { KEYS = 20000, TRIES = 3 };
-    std::atomic<unsigned> again{0}, enough{0}, full{0};
+    std::atomic<unsigned> again{0}, enough{0}, full{0}, first{0};
     std::vector<std::thread> threads;
     for (unsigned i = 0; i < 4; i++)
         threads.emplace_back([&, i] {
@@ -179,6 +179,7 @@ TEST_F(Deferred, ManyCores)
                 switch (deferred_try(d, which, 0, TRIES, DEFERRED_MAX, &n)) {
                 case DEFERRED_AGAIN:
                     again++;
+                    first += n == 1;
                     break;
                 case DEFERRED_ENOUGH:
                     enough++;
@@ -195,10 +196,10 @@ TEST_F(Deferred, ManyCores)
     for (auto &one : threads)
         one.join();
     // Two cores that defer a message for the first time at the same moment may both remember it: then it has one try
-    // more, never one less, and that is rare.
+    // more, never one less. How often depends on how the threads run, so only the books are looked at.
     EXPECT_EQ(4u * KEYS, again + enough + full);
     EXPECT_GE(again, 3u * KEYS);
-    EXPECT_LE(again, 3u * KEYS + KEYS / 100);
+    EXPECT_EQ(first - enough, deferred_used(d)) << "remembered, and not forgotten";
     EXPECT_LT(full, KEYS / 100u);
 }
 
