@@ -178,7 +178,7 @@ link_answered(void *owner, const struct rollout_ask *ask, bool ok, const struct 
     if (ask->type != LINK_RENEW)
         controller_log("generation %u: %s: %s (%u us) %.100s", ask->generation, ask_name(ask), ok ? "done" : "refused",
                        a->swap_us, a->text);
-    if (ask->type == LINK_RETURN || ask->type == LINK_DROP)
+    if (ask->type == LINK_RETURN || ask->type == LINK_DROP || (ask->type == LINK_LOAD && ask->is_live))
         c->last_worker_us = a->swap_us;
     rollout_answered(&c->rollout, ask, ok, a);
 }
