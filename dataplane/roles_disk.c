@@ -289,7 +289,13 @@ start_from_folder(struct roles *r)
     say_how_it_ended(r, &s);
     const struct persist_image *tried[] = {&s.first, &s.second};
     for (unsigned i = 0; i < 2 && !next.live.rs; i++) {
-        if (tried[i]->generation == 0 || !start_with(r, tried[i], &next.live))
+        char err[LINK_TEXT_MAX];
+        if (tried[i]->generation == 0)
+            continue;
+        /* At once, and not with the first round: who dies before that, while loading it even, dies under it. */
+        if (persist_running(r->persist, tried[i]->generation, 0, s.last_generation, err, sizeof(err)))
+            LOG_AT(ERR, "[rules] state: %s\n", err);
+        if (!start_with(r, tried[i], &next.live))
             continue;
         if (roles_publish(r, &next) != 0)
             return -1;
@@ -297,7 +303,10 @@ start_from_folder(struct roles *r)
         if (i == 0 && s.second.generation && !persist_image_equal(&s.first, &s.second))
             ask_previous(r, &s.second);
     }
-    return next.live.rs ? 0 : -1;
+    if (next.live.rs)
+        return 0;
+    persist_end(r->persist);
+    return -1;
 }
 
 int
