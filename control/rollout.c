@@ -237,6 +237,8 @@ state_fields(const struct generation *g, enum generation_state to, const struct 
     if (g->crashes)
         cJSON_AddNumberToObject(f, "crashes", g->crashes);
     cJSON_AddBoolToObject(f, "proved", g->is_proved);
+    if (g->against)
+        cJSON_AddNumberToObject(f, "against", g->against);
     if (g->is_resident)
         cJSON_AddBoolToObject(f, "resident", true);
     if (*g->digest)
@@ -501,7 +503,9 @@ rollout_tick(struct rollout *r, uint64_t now_ms, uint64_t wall_ms)
     renew(r);
     if (g->pending)
         return;
-    if (g->state == GENERATION_PREFLIGHT && g->is_proved)
+    if (g->state == GENERATION_PREFLIGHT && g->is_proved && !rollout_is_proved(r, g))
+        rollout_prove(r, g); /* live went back meanwhile, with what the two may have in common */
+    else if (g->state == GENERATION_PREFLIGHT && g->is_proved)
         tick_load(r, g);
     else if (is_stage(g->state) && r->is_linked && r->is_known)
         tick_stage(r, g);

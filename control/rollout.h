@@ -115,6 +115,7 @@ struct generation {
     uint64_t since_ms; /* of the state, on the caller's clock */
     uint64_t wall_ms;  /* the same since 1970 */
     bool is_proved;               /* pre-flight passed, or was left out */
+    uint32_t against;             /* what was live when pre-flight began: only what that lets through can be newly refused */
     bool is_resident;             /* the data plane has it as candidate, as far as is known */
     bool was_live;
     bool is_watched;         /* LIVE: the data plane was asked for reverse shadow, so it may trip */

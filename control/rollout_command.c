@@ -112,7 +112,8 @@ resume_early(struct rollout *r, struct generation *g, const struct rollout_who *
         return REFUSE("the journal cannot be written");
     r->candidate = g->number;
     enum rollout_job job = to == GENERATION_DRAFT ? ROLLOUT_COMPILE : ROLLOUT_PREFLIGHT;
-    if ((to == GENERATION_DRAFT || !g->is_proved) && !r->hands.start(r->hands.owner, job, g)) {
+    g->is_proved = rollout_is_proved(r, g);
+    if ((to == GENERATION_DRAFT || !g->is_proved) && !rollout_start(r, job, g)) {
         rollout_hold_for(r, g, NULL, "its job could not be started");
         return REFUSE("its job could not be started");
     }

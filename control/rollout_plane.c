@@ -6,11 +6,32 @@
 
 /* ---- jobs ---- */
 
+bool
+rollout_start(struct rollout *r, enum rollout_job job, struct generation *g)
+{
+    if (job == ROLLOUT_PREFLIGHT)
+        g->against = r->live;
+    return r->hands.start(r->hands.owner, job, g);
+}
+
+bool
+rollout_is_proved(const struct rollout *r, const struct generation *g)
+{
+    return g->is_proved && (g->force & FORCE_PREFLIGHT || g->copy_of || g->against == r->live);
+}
+
 static void
 begin_job(struct rollout *r, struct generation *g, enum rollout_job job)
 {
-    if (!r->hands.start(r->hands.owner, job, g))
+    if (!rollout_start(r, job, g))
         rollout_hold_for(r, g, NULL, "%s could not be started", job == ROLLOUT_COMPILE ? "compiling" : "pre-flight");
+}
+
+void
+rollout_prove(struct rollout *r, struct generation *g)
+{
+    g->is_proved = false;
+    begin_job(r, g, ROLLOUT_PREFLIGHT);
 }
 
 static void
@@ -18,6 +39,7 @@ begin_preflight(struct rollout *r, struct generation *g)
 {
     bool is_forced = g->force & FORCE_PREFLIGHT;
     g->is_proved = is_forced;
+    g->against = r->live;
     if (!rollout_set(r, g, GENERATION_PREFLIGHT, ROLLOUT_UP, NULL,
                      is_forced ? "left out: forced by %s" : "begun", g->by))
         rollout_hold_for(r, g, NULL, "the journal cannot be written");

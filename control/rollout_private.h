@@ -28,6 +28,13 @@ void rollout_hold_for(struct rollout *r, struct generation *g, const struct roll
 /* Whether a change from one to the other is drawn in rollout.h. */
 bool rollout_may(enum generation_state from, enum generation_state to);
 
+/* False: it cannot be begun now. */
+bool rollout_start(struct rollout *r, enum rollout_job job, struct generation *g);
+/* Pre-flight was left out, or passed against what is live now. */
+bool rollout_is_proved(const struct rollout *r, const struct generation *g);
+/* Begins it; HELD if that is not possible. */
+void rollout_prove(struct rollout *r, struct generation *g);
+
 int rollout_note(struct rollout *r, const char *event, uint32_t generation, cJSON *fields);
 cJSON *rollout_fields(const struct rollout_who *who, const char *text);
 

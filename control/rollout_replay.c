@@ -67,6 +67,7 @@ replay_state(struct rollout *r, struct generation *g, const cJSON *record)
     g->force = number_of(record, "force");
     g->copy_of = number_of(record, "copy_of");
     g->crashes = number_of(record, "crashes");
+    g->against = number_of(record, "against");
     g->is_proved = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "proved"));
     g->is_resident = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "resident"));
     text_of(record, "digest", g->digest, sizeof(g->digest));

@@ -199,4 +199,46 @@ TEST(RolloutRace, OneIsNotRefusedForAnotherThatIsHeldWhileItIsLoaded)
     EXPECT_EQ(two, w.plane.s.candidate.generation) << w.m.state(two) << ": " << w.m.find(two)->text;
 }
 
+TEST(RolloutRace, WhatWasProvedAgainstASetThatWentBackIsProvedAgain)
+{
+    World w;
+    rollout_who who = Machine::who();
+    uint32_t first = w.first();
+    w.push_to("LIVE");
+    uint32_t n = w.push_to("SHADOW");
+    w.plane.drop(LINK_REASON_EVIDENCE, true); // live goes back, and takes the candidate along
+    w.plane.back(LINK_REASON_EVIDENCE, true);
+    w.m.pass();
+    ASSERT_EQ("HELD", w.m.state(n));
+    ASSERT_EQ("LIVE", w.m.state(first));
+    w.m.doings.clear();
+    ASSERT_EQ(0, rollout_resume(&w.m.r, n, &who, w.m.err)) << w.m.err;
+    for (int i = 0; i < 5; i++)
+        w.m.pass();
+    EXPECT_TRUE(w.did("journal preflight")) << "what it shared with that one was not new";
+    EXPECT_LT(w.at("journal preflight"), w.at("ask LOAD"));
+    EXPECT_TRUE(w.did("ask LOAD"));
+}
+
+TEST(RolloutRace, WhatIsBeingProvedWhenLiveGoesBackIsProvedAgain)
+{
+    World w;
+    uint32_t n = 0;
+    w.first();
+    w.push_to("LIVE");
+    ASSERT_EQ(0, w.m.push(&n)) << w.m.err;
+    w.m.finish_jobs(); // compiled
+    ASSERT_EQ(1u, w.m.jobs.size());
+    w.plane.back(LINK_REASON_EVIDENCE, true);
+    w.m.status();
+    w.m.doings.clear();
+    w.m.finish_jobs();
+    rollout_tick(&w.m.r, w.m.now, w.m.now);
+    EXPECT_FALSE(w.did("ask LOAD"));
+    ASSERT_EQ(1u, w.m.jobs.size()) << "again";
+    w.m.finish_jobs();
+    rollout_tick(&w.m.r, w.m.now, w.m.now);
+    EXPECT_TRUE(w.did("ask LOAD"));
+}
+
 } // namespace
