@@ -182,9 +182,10 @@ live_differs(struct rollout *r, struct generation *ours, struct generation *thei
 static void
 watch_again(struct rollout *r, struct generation *g, const struct link_state *s)
 {
+    const struct generation *before = rollout_get(r, s->previous.generation);
     bool is_due = s->stage == LINK_STAGE_NONE && s->previous.generation && !s->candidate.generation &&
                   g->state == GENERATION_LIVE && g->is_proved && !g->copy_of && g->number != r->unwatched &&
-                  !rollout_is_quarantined(r, s->previous.digest);
+                  !(before && before->state == GENERATION_QUARANTINED);
     struct rollout_ask ask = {.type = LINK_STAGE, .generation = g->number, .stage = LINK_STAGE_LIVE};
     struct generation not_pending = *g; /* no way back waits for it */
     if (is_due && rollout_ask(r, &not_pending, &ask))
@@ -231,12 +232,13 @@ check_rolled_back(struct rollout *r, const struct link_state *s)
     }
 }
 
-/* Went back, and would be returned to: by a trip of what is live, or by the start after two crashes. */
+/* Went back, and would be returned to: by a trip of what is live, or by the start after two crashes. It itself, and not
+ * another of its content: that one was judged beside what is live now, which is what this one would take the place of. */
 static void
 check_previous(struct rollout *r, const struct link_state *s)
 {
     struct generation *g = rollout_get(r, s->previous.generation);
-    if (!g || !is_role(&s->previous, g) || !rollout_is_quarantined(r, g->digest) || g->number == r->undropped)
+    if (!g || !is_role(&s->previous, g) || g->state != GENERATION_QUARANTINED || g->number == r->undropped)
         return;
     struct rollout_ask drop = {.type = LINK_DROP, .generation = g->number, .is_previous = true,
                                .reason = LINK_REASON_OPERATOR, .text = "it went back"};

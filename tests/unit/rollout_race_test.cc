@@ -241,4 +241,23 @@ TEST(RolloutRace, WhatIsBeingProvedWhenLiveGoesBackIsProvedAgain)
     EXPECT_TRUE(w.did("ask LOAD"));
 }
 
+TEST(RolloutRace, APushOfWhatWasBeforeThatTripsTakesNoPreviousAway)
+{
+    World w;
+    uint32_t good = w.first(), bad = w.push_to("LIVE"), again = 0;
+    w.m.next_digest = w.m.find(good)->digest; // back by a push, and not by `rollback`
+    ASSERT_EQ(0, w.m.push(&again, FORCE_PREFLIGHT)) << w.m.err;
+    for (int i = 0; i < 20 && w.m.state(again) != "SHADOW"; i++)
+        w.m.pass(500);
+    w.m.read(2000, 9, true); // what the live one refuses it lets through
+    for (int i = 0; i < 5; i++)
+        w.m.pass();
+    ASSERT_EQ("QUARANTINED", w.m.state(again));
+    EXPECT_EQ(good, w.plane.s.previous.generation) << "which has done nothing";
+    w.plane.back(LINK_REASON_EVIDENCE, true);
+    w.m.pass();
+    EXPECT_EQ("LIVE", w.m.state(good));
+    EXPECT_EQ("QUARANTINED", w.m.state(bad));
+}
+
 } // namespace
