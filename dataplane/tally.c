@@ -43,7 +43,7 @@ struct tally {
     struct link_stratum *kept;        /* the agent's, for windows */
     uint32_t units_proven;            /* of the last window */
     /* Suffixes that were proven when a pair in LIVE gave way to another one, by hash. Written while the epoch is odd. */
-    uint32_t proven_a, proven_b, proven_cnt;
+    uint32_t proven_a, proven_b, proven_cnt, proven_window;
     struct link_stratum *proven;
     uint32_t seen_cnt;                /* domains in it; atomic */
     uint64_t seen[SEEN_WORDS];
@@ -389,6 +389,7 @@ keep_proven(struct tally *t)
         return;
     t->proven_a = t->generation_a;
     t->proven_b = t->generation_b;
+    t->proven_window = t->e->window;
     t->proven_cnt = take_proven(t, t->units_proven, t->proven);
     qsort(t->proven, t->proven_cnt, sizeof(*t->proven), by_hash);
 }
@@ -416,8 +417,10 @@ tally_pair(struct tally *t, const struct ruleset *a, const struct ruleset *b)
     t->map_cnt = map ? ruleset_rule_cnt(b) : 0;
     t->generation_a = t->e->generation_a = map ? ruleset_generation(a) : 0;
     t->generation_b = t->e->generation_b = map ? ruleset_generation(b) : 0;
-    if (map && t->generation_a == t->proven_a && t->generation_b == t->proven_b)
+    if (map && t->generation_a == t->proven_a && t->generation_b == t->proven_b) {
         put_proven(t, t->proven, t->proven_cnt);
+        t->e->window = t->proven_window; /* each has its part of alpha once */
+    }
     resume(t);
     free(old);
     return map ? 0 : -ENOMEM;

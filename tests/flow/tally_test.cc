@@ -428,6 +428,7 @@ TEST_F(Tally, WindowsBeginAnewAndWhatIsProvenStays)
     EXPECT_FALSE(tally_is_proven(t, 1, 9, span_of("com"), 5));
     EXPECT_EQ(0, tally_pair(t, a, b)); // and is again
     EXPECT_EQ(1u, e->strata_cnt);
+    EXPECT_EQ(2u, e->window) << "the next one is the third";
     EXPECT_TRUE(tally_is_proven(t, 1, 8, span_of("com"), 5));
     EXPECT_EQ(Nk(0, 0), nk(LINK_KIND_SENDER_SUFFIX, "com"));
 }
