@@ -144,7 +144,7 @@ enum link_reason {
     LINK_REASON_LEASE,
     LINK_REASON_DEFERRALS, /* the store of deferred messages is full */
     LINK_REASON_SLOW,
-    LINK_REASON_CRASHES /* the data plane died twice under it */
+    LINK_REASON_CRASHES /* the data plane died twice under it, or once with it as the candidate */
 };
 
 /* The last time that a generation went, for whatever reason. */

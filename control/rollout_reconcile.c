@@ -78,8 +78,10 @@ candidate_gone(struct rollout *r, struct generation *g, const struct link_state 
     struct rollout_harm harm;
     char text[ROLLOUT_TEXT_MAX];
     bool is_told = trip_of(r, s, g, &harm, text);
+    /* With a folder it knows how it ended, and tells of a crash; without one each new beginning may have been one. */
+    bool has_died = is_restarted && (!s->persisted || (is_told && harm.reason == LINK_REASON_CRASHES));
     g->is_resident = false;
-    if (is_restarted && ++g->crashes >= ROLLOUT_CRASHES_MAX) {
+    if (has_died && ++g->crashes >= ROLLOUT_CRASHES_MAX) {
         harm = (struct rollout_harm){.reason = LINK_REASON_CRASHES, .name = "", .is_done = true,
                                      .back_to = s->live.generation, .text = "the data plane ended twice with it"};
         rollout_go_back(r, g, &harm, NULL);

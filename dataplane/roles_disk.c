@@ -233,22 +233,32 @@ start_with(struct roles *r, const struct persist_image *i, struct set *set)
     return true;
 }
 
+/* The controller hears of it as of a trip. */
+static void
+note_crash(struct roles *r, uint32_t generation, uint32_t back_to)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    r->trip = (struct link_trip){.seq = 1, .generation = generation, .back_to = back_to, .reason = LINK_REASON_CRASHES,
+                                 .by_data_plane = 1};
+    r->trip.time_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 static void
 say_how_it_ended(struct roles *r, const struct persist_start *s)
 {
-    if (s->unclean_candidate)
+    if (s->unclean_candidate) {
         LOG_AT(WARNING, "the former process died with generation %u as the candidate; it is not loaded\n",
                s->unclean_candidate);
-    else if (s->was_unclean)
+        note_crash(r, s->unclean_candidate, s->first.generation);
+        snprintf(r->trip.text, sizeof(r->trip.text), "the data plane died with it as the candidate");
+    } else if (s->was_unclean) {
         LOG_AT(WARNING, "the former process did not end cleanly under generation %u\n",
                s->crashed ? s->crashed : s->first.generation);
+    }
     if (!s->crashed)
         return;
-    r->trip = (struct link_trip){.seq = 1, .generation = s->crashed, .back_to = s->first.generation,
-                                 .reason = LINK_REASON_CRASHES, .by_data_plane = 1};
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    r->trip.time_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    note_crash(r, s->crashed, s->first.generation);
     snprintf(r->trip.text, sizeof(r->trip.text), "the data plane died %d times under it within %d min", PERSIST_CRASHES_MAX,
              PERSIST_CRASHES_MS / 60000);
     LOG_AT(ERR, "generation %u WENT BACK to %u: %s\n", s->crashed, s->first.generation, r->trip.text);

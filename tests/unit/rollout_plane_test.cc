@@ -84,6 +84,33 @@ TEST(RolloutPlane, RestartedOnceHeldTwiceBack)
     EXPECT_EQ(old, w.plane.s.live.generation);
 }
 
+TEST(RolloutPlane, RestartedByPeopleItIsHeldHoweverOften)
+{
+    World w;
+    rollout_who who = Machine::who();
+    uint32_t first = w.first(), n = w.push_to("CANARY");
+    for (int i = 0; i < 3; i++) { // with a folder it knows how it ended, and would tell of a crash
+        w.plane.restart(true);
+        w.plane.s.persisted = first;
+        w.m.pass();
+        ASSERT_EQ("HELD", w.m.state(n)) << i;
+        ASSERT_EQ(0, rollout_resume(&w.m.r, n, &who, w.m.err)) << w.m.err;
+        for (int k = 0; k < 100 && w.m.state(n) != "CANARY"; k++) {
+            w.m.read(w.m.find(n)->units_before + 1000);
+            w.m.pass(500);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        w.plane.restart(true);
+        w.plane.s.persisted = first;
+        w.plane.trip(n, first, LINK_REASON_CRASHES, true);
+        w.m.pass();
+        EXPECT_EQ(i ? "QUARANTINED" : "HELD", w.m.state(n));
+        rollout_resume(&w.m.r, n, &who, w.m.err);
+        w.m.pass();
+    }
+}
+
 TEST(RolloutPlane, OneThatLostItsDiskGetsItsRulesBack)
 {
     World w;
