@@ -236,13 +236,15 @@ check_rule_list(struct checker *c, uint32_t off, uint32_t cnt, uint32_t allowed_
     return true;
 }
 
+/* They follow each other, target by target, from `*groups_cnt` on: one that no target names is loaded, too. */
 static bool
-check_groups(struct checker *c, const struct image_target *t)
+check_groups(struct checker *c, const struct image_target *t, size_t *groups_cnt)
 {
     const struct image_group *groups = section(c, SECTION_GROUPS);
     bool is_stream = t->target == TARGET_FULL || t->target == TARGET_ATTACHMENT;
-    if (!in_range(t->groups_off, t->groups_cnt, c->counts[SECTION_GROUPS]))
+    if (t->groups_off != *groups_cnt || !in_range(t->groups_off, t->groups_cnt, c->counts[SECTION_GROUPS]))
         return bad(c, "a target is malformed");
+    *groups_cnt += t->groups_cnt;
     for (uint32_t i = t->groups_off; i < t->groups_off + t->groups_cnt; i++) {
         if (groups[i].units > UNITS_DIRTY || groups[i].reserved || (is_stream && t->groups_cnt != 1) ||
             (is_stream && groups[i].units != UNITS_ALL))
@@ -261,6 +263,7 @@ check_targets(struct checker *c)
     const struct image_rule *rules = section(c, SECTION_RULES);
     const uint32_t *lists = section(c, SECTION_LISTS);
     bool seen[TARGET_CNT] = { false };
+    size_t groups_cnt = 0;
     for (size_t i = 0; i < c->counts[SECTION_TARGETS]; i++) {
         const struct image_target *t = &targets[i];
         if (t->target >= TARGET_CNT || t->part > HEADER_RAW || t->reserved || !is_string(c, t->name_off))
@@ -270,14 +273,14 @@ check_targets(struct checker *c)
         seen[t->target] = true;
         if (!check_rule_list(c, t->present_off, t->present_cnt, 0) ||
             !check_rule_list(c, t->absent_off, t->absent_cnt, 0) ||
-            !check_rule_list(c, t->always_off, t->always_cnt, IMAGE_ID_DIRTY) || !check_groups(c, t))
+            !check_rule_list(c, t->always_off, t->always_cnt, IMAGE_ID_DIRTY) || !check_groups(c, t, &groups_cnt))
             return false;
         for (uint32_t k = 0; k < t->always_cnt; k++) {
             if (!(rules[lists[t->always_off + k] & ~IMAGE_ID_DIRTY].flags & IMAGE_RULE_CONFIRMED))
                 return bad(c, "a rule is to be confirmed that has nothing to confirm it with");
         }
     }
-    return true;
+    return groups_cnt == c->counts[SECTION_GROUPS] || bad(c, "a group belongs to no target");
 }
 
 static bool
