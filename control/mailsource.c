@@ -174,8 +174,8 @@ is_quoted(const char *line, ssize_t len)
 static void
 append(struct mail *m, size_t *max, const char *octets, size_t len)
 {
-    if (m->len + len > *max) {
-        *max = 2 * (m->len + len);
+    if (m->len + len >= *max) { /* also for none: an empty mail has octets, too */
+        *max = 2 * (m->len + len) + 64;
         m->octets = must(realloc(m->octets, *max));
     }
     memcpy(m->octets + m->len, octets, len);
@@ -202,6 +202,7 @@ take_from_mbox(struct mailsource *s, struct mail *m)
     char held[2];
     size_t held_len = 0;
     bool was_blank = false;
+    append(m, &max, "", 0);
     while ((len = getline(&s->line, &s->line_max, s->mbox)) > 0) {
         if (was_blank && is_from(s->line, len))
             break;

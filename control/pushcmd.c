@@ -189,23 +189,22 @@ show_progress(void *owner, const cJSON *p)
     char m[SAY_MAX];
     char k[SAY_MAX];
     char n[SAY_MAX];
-    char left[SAY_MAX];
-    char line[512];
+    char ms[SAY_MAX];
+    char evidence[4 * SAY_MAX] = "";
+    char left[2 * SAY_MAX] = "";
+    char line[1024];
     const char *state = say_text(p, "progress");
     bool is_new = strcmp(state, s->state) != 0;
     if (!is_new && !s->is_terminal)
         return;
-    int len = snprintf(line, sizeof(line), "generation %.0f  %-10.16s", say_number(p, "generation"),
-                       state);
     if (say_member(p, "n"))
-        len += snprintf(line + len, sizeof(line) - (size_t)len,
-                        "  %s of %s newly rejected, evidence of harm %s",
-                        say_count(say_number(p, "k"), k), say_count(say_number(p, "n"), n),
-                        say_e(say_number(p, "log_m"), m));
+        snprintf(evidence, sizeof(evidence), "  %s of %s newly rejected, evidence of harm %s",
+                 say_count(say_number(p, "k"), k), say_count(say_number(p, "n"), n),
+                 say_e(say_number(p, "log_m"), m));
     if (say_number(p, "left_ms") > 0)
-        len += snprintf(line + len, sizeof(line) - (size_t)len, "  about %s left",
-                        say_ms(say_number(p, "left_ms"), left));
-    snprintf(line + len, sizeof(line) - (size_t)len, "  %.200s", say_text(p, "text"));
+        snprintf(left, sizeof(left), "  about %s left", say_ms(say_number(p, "left_ms"), ms));
+    snprintf(line, sizeof(line), "generation %.0f  %-10.16s%s%s  %.200s", say_number(p, "generation"),
+             state, evidence, left, say_text(p, "text"));
     if (s->has_line)
         fputs(is_new ? "\n" : "\r\033[K", stderr);
     say_put(stderr, line);
@@ -280,6 +279,7 @@ verb_push(int argc, char **argv)
     client_init(&o.client, "push");
     if (read_options(argc, argv, &o, &code))
         code = o.link.socket ? linkcmd_push(&o.link) : push_by_control(&o);
+    rulesfile_how_free(&o.link.how);
     cJSON_Delete(o.force);
     cJSON_Delete(o.expect);
     return code;

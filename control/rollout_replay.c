@@ -69,7 +69,8 @@ replay_state(struct rollout *r, struct generation *g, const cJSON *record)
     g->crashes = number_of(record, "crashes");
     g->against = number_of(record, "against");
     g->is_proved = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "proved"));
-    g->is_resident = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "resident"));
+    g->is_resident = rollout_effective(g) >= GENERATION_STAGED &&
+                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "resident"));
     text_of(record, "digest", g->digest, sizeof(g->digest));
     text_of(record, "golden", g->golden, sizeof(g->golden));
     text_of(record, "text", g->text, sizeof(g->text));
@@ -93,7 +94,8 @@ replay_expect(struct generation *g, const cJSON *record)
     cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(record, "expect")) {
         const cJSON *rate = cJSON_GetObjectItemCaseSensitive(e, "rate");
         uint32_t kind = number_of(e, "kind");
-        if (g->expect_cnt == ROLLOUT_EXPECT_MAX || kind >= LINK_KIND_CNT || !cJSON_IsNumber(rate))
+        if (g->expect_cnt == ROLLOUT_EXPECT_MAX || kind >= LINK_KIND_CNT || !cJSON_IsNumber(rate) ||
+            !(rate->valuedouble > 0 && rate->valuedouble <= 1))
             continue;
         struct rollout_expect *x = &g->expect[g->expect_cnt++];
         *x = (struct rollout_expect){.kind = (enum link_kind)kind, .rate = rate->valuedouble};

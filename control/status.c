@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/journal.h"
+
 enum { PATH_SIZE = 512 };
 
 /* ---- the page ---- */
@@ -29,6 +31,13 @@ static const char style[] =
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}li{border-color:#444}"
     "time,footer{color:#aaa}}";
 
+/* XML has no controls, nor U+FFFE and U+FFFF (their first octet; the others become '?'). */
+static bool
+is_no_character(const unsigned char *at)
+{
+    return *at < ' ' || *at == 127 || (at[0] == 0xef && at[1] == 0xbf && at[2] >= 0xbe);
+}
+
 static void
 put_escaped(FILE *out, const char *text)
 {
@@ -43,10 +52,10 @@ put_escaped(FILE *out, const char *text)
             fputs("&quot;", out);
         else if (*at == '\'')
             fputs("&#39;", out);
-        else if (*at >= ' ' && *at != 127)
-            fputc(*at, out);
+        else if (is_no_character(at))
+            fputc(' ', out);
         else
-            fputc(' ', out); /* XML has no such characters */
+            fputc(*at, out);
     }
 }
 
@@ -199,10 +208,12 @@ status_html(const cJSON *document)
     if (!out)
         return NULL;
     put_page(out, document);
-    if (fclose(out) == 0)
-        return text;
-    free(text);
-    return NULL;
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    journal_make_utf8(text); /* a text may have been cut within a character */
+    return text;
 }
 
 /* ---- the files ---- */
@@ -252,6 +263,8 @@ status_write(const char *folder, const cJSON *document)
 {
     char *json = cJSON_Print(document);
     char *html = status_html(document);
+    if (json)
+        journal_make_utf8(json);
     int first = write_file(folder, "status.json", json);
     int second = write_file(folder, "status.html", html);
     cJSON_free(json);
