@@ -22,6 +22,7 @@
 #define WEIR_CONTROL_JOURNAL_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,6 +34,7 @@ extern "C" {
 enum {
     JOURNAL_HASH_LEN = 64,
     JOURNAL_LINE_MAX = 256 * 1024, /* the summary of a pre-flight has room; a hostile file costs no more memory */
+    JOURNAL_TAIL_MAX = 8 << 20,
     JOURNAL_BROKEN_MAX = 1000      /* PATH.broken-N kept; beyond, opening fails: somebody must look */
 };
 
@@ -72,6 +74,13 @@ int64_t journal_read(const char *path, journal_fn *fn, void *owner, uint64_t *br
 /* The same, with the hash of the last good line (JOURNAL_HASH_LEN digits and a NUL). */
 int64_t journal_verify(const char *path, journal_fn *fn, void *owner, uint64_t *broken_line, int *is_torn, char *hash,
                        char *err, size_t err_size);
+
+/* The end of a file, without what lies before it: its last `max` records, oldest first, and no more than lie in its last
+ * JOURNAL_TAIL_MAX octets. Each is checked as above against the line before it, which is read, too; a torn last line is
+ * left out. fn as above. Returns how many there were; -1: the file cannot be read. *is_broken: after these comes one that is
+ * no record of this chain, err says why. */
+int64_t journal_tail(const char *path, uint32_t max, journal_fn *fn, void *owner, bool *is_broken, char *err,
+                     size_t err_size);
 
 /* The whole history: of a file that begins with "journal-broken" the good part of the file it names first, and so on
  * back (JOURNAL_BROKEN_MAX files at most), then the file itself, as far as it is good. seq ascends throughout. Returns

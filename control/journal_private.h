@@ -27,6 +27,12 @@ struct journal_end {
 /* Reads the file at fd (pread) from its beginning, as journal_read. is_live: somebody may be writing to it. */
 int64_t journal_scan(int fd, bool is_live, journal_fn *fn, void *owner, struct journal_end *end);
 
+/* The record of a whole line, which must follow `end` (cJSON_Delete), or NULL with the reason. */
+cJSON *journal_parse(const char *line, size_t len, const struct journal_end *end, const char **why);
+
+/* A descriptor of a regular file, or -1 with a sentence. */
+int journal_open_to_read(const char *path, char *err, size_t err_size);
+
 void journal_line_hash(const char *line, size_t len, char hash[JOURNAL_HASH_LEN + 1]);
 
 #endif

@@ -120,9 +120,8 @@ check(const cJSON *record, const struct journal_end *end)
     return NULL;
 }
 
-/* The record of a whole line (cJSON_Delete), or NULL with the reason. */
-static cJSON *
-parse(const char *line, size_t len, const struct journal_end *end, const char **why)
+cJSON *
+journal_parse(const char *line, size_t len, const struct journal_end *end, const char **why)
 {
     const char *rest = NULL;
     cJSON *record = cJSON_ParseWithLengthOpts(line, len, &rest, 0);
@@ -151,7 +150,7 @@ read_one(struct lines *l, struct journal_end *end, cJSON **record, const char **
         return strerror(errno);
     if (r == LINE_LONG)
         return "a line longer than a record may be";
-    if (r == LINE_WHOLE && (*record = parse(*line, *len, end, &why)))
+    if (r == LINE_WHOLE && (*record = journal_parse(*line, *len, end, &why)))
         return NULL;
     /* A crash cuts the last line or leaves holes in it: NULs, which JSON never has. */
     char octet;
@@ -211,8 +210,8 @@ journal_scan(int fd, bool is_live, journal_fn *fn, void *owner, struct journal_e
     return end->is_unreadable ? -1 : (int64_t)end->lines;
 }
 
-static int
-open_to_read(const char *path, char *err, size_t err_size)
+int
+journal_open_to_read(const char *path, char *err, size_t err_size)
 {
     /* Not to wait for the writer of a pipe. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -234,7 +233,7 @@ journal_verify(const char *path, journal_fn *fn, void *owner, uint64_t *broken_l
     *broken_line = 0;
     *is_torn = 0;
     snprintf(err, err_size, "%s", "");
-    int fd = open_to_read(path, err, err_size);
+    int fd = journal_open_to_read(path, err, err_size);
     if (fd < 0)
         return -1;
     int64_t n = journal_scan(fd, true, fn, owner, &end);

@@ -47,43 +47,31 @@ print_tail(const cJSON *answer)
     cJSON_ArrayForEach(r, say_member(answer, "records")) print_record(r);
 }
 
-/* The last ones of a file, as the process would answer. */
-struct tail {
-    cJSON *records;
-    int cnt, max;
-};
-
 static int
-keep_last(void *owner, const cJSON *record)
+keep(void *owner, const cJSON *record)
 {
-    struct tail *t = owner;
-    cJSON_AddItemToArray(t->records, cJSON_Duplicate(record, true));
-    if (t->cnt == t->max)
-        cJSON_DeleteItemFromArray(t->records, 0);
-    else
-        t->cnt++;
+    cJSON_AddItemToArray(owner, cJSON_Duplicate(record, true));
     return 0;
 }
 
+/* The last ones of a file, as the process would answer. */
 static int
-tail_file(const struct client *c, const char *path, int max)
+tail_file(const struct client *c, const char *path, uint32_t max)
 {
-    uint64_t broken_line;
-    int is_torn;
+    bool is_broken;
     char err[512];
-    struct tail t = {cJSON_CreateArray(), 0, max};
-    if (journal_read(path, keep_last, &t, &broken_line, &is_torn, err, sizeof(err)) < 0) {
+    cJSON *records = cJSON_CreateArray();
+    if (journal_tail(path, max, keep, records, &is_broken, err, sizeof(err)) < 0) {
         fprintf(stderr, "weirctl journal: %s\n", err);
-        cJSON_Delete(t.records);
+        cJSON_Delete(records);
         return VERB_REFUSED;
     }
-    if (broken_line)
-        fprintf(stderr, "weirctl journal: %s: line %ju: %s; what follows is not shown\n", path,
-                (uintmax_t)broken_line, err);
+    if (is_broken)
+        fprintf(stderr, "weirctl journal: %s: after these comes a line that is broken: %s\n", path, err);
     cJSON *answer = cJSON_CreateObject();
-    cJSON_AddBoolToObject(answer, "ok", !broken_line || is_torn);
-    cJSON_AddItemToObject(answer, "records", t.records);
-    return client_say(c, answer, broken_line && !is_torn ? VERB_REFUSED : VERB_DONE, print_tail);
+    cJSON_AddBoolToObject(answer, "ok", !is_broken);
+    cJSON_AddItemToObject(answer, "records", records);
+    return client_say(c, answer, is_broken ? VERB_REFUSED : VERB_DONE, print_tail);
 }
 
 /* ---- the whole of it ---- */
@@ -179,7 +167,7 @@ verb_journal(int argc, char **argv)
     if (argc - optind > 1)
         return verb_usage_error("journal", "takes one FILE");
     if (optind < argc)
-        return is_tail ? tail_file(&c, argv[optind], (int)cnt) : verify_file(&c, argv[optind]);
+        return is_tail ? tail_file(&c, argv[optind], (uint32_t)cnt) : verify_file(&c, argv[optind]);
     cJSON *request = client_request(is_tail ? "journal-tail" : "journal-verify");
     if (is_tail)
         cJSON_AddNumberToObject(request, "n", (double)cnt);

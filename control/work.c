@@ -429,8 +429,6 @@ take_tail(void *owner, const cJSON *record)
 {
     struct reading *r = owner;
     cJSON_AddItemToArray(r->list, cJSON_Duplicate(record, true));
-    if ((uint32_t)cJSON_GetArraySize(r->list) > r->work->limit)
-        cJSON_DeleteItemFromArray(r->list, 0);
     return 0;
 }
 
@@ -438,14 +436,17 @@ int
 work_journal_tail(const void *work, FILE *out)
 {
     const struct work *w = work;
-    uint64_t broken;
-    int is_torn;
+    bool is_broken;
     char err[256];
     cJSON *o = cJSON_CreateObject();
     struct reading r = {w, cJSON_CreateArray()};
-    if (journal_read(w->journal, take_tail, &r, &broken, &is_torn, err, sizeof(err)) < 0)
+    if (journal_tail(w->journal, w->limit, take_tail, &r, &is_broken, err, sizeof(err)) < 0)
         return put_refusal(out, err);
-    cJSON_AddBoolToObject(o, "ok", true);
+    cJSON_AddBoolToObject(o, "ok", !is_broken);
+    if (is_broken) {
+        cJSON_AddStringToObject(o, "error", err);
+        cJSON_AddNumberToObject(o, "code", 1);
+    }
     cJSON_AddItemToObject(o, "records", r.list);
     return put_line(out, o);
 }

@@ -26,6 +26,33 @@ take(void *owner, const cJSON *record)
     return 0;
 }
 
+/* Sums and counts what the tail gives. */
+struct sums {
+    double last, cnt;
+};
+
+static int
+take_tail(void *owner, const cJSON *record)
+{
+    struct sums *s = owner;
+    s->cnt++;
+    return take(&s->last, record);
+}
+
+/* Of a good file the end is the end; of any other it is no more than was asked for. */
+static void
+check_tail(int64_t good, bool is_whole, double last)
+{
+    char err[256];
+    bool is_broken;
+    for (uint32_t max = 0; max < 4; max++) {
+        struct sums s = {0};
+        int64_t n = journal_tail(path, max, take_tail, &s, &is_broken, err, sizeof(err));
+        MUST(n >= 0 && n <= max && (double)n == s.cnt && is_broken == (*err != 0));
+        MUST(!is_whole || (!is_broken && n == (good < max ? good : max) && (!n || s.last == last)));
+    }
+}
+
 static void
 remove_file(const char *suffix)
 {
@@ -64,6 +91,7 @@ check_opening(int64_t good, int is_broken, int is_torn)
     double last = 0;
     int64_t n = journal_read(path, take, &last, &broken_line, &is_torn, err, sizeof(err));
     MUST(n >= 1 && !broken_line && !is_torn && last == (double)seq);
+    check_tail(n, true, last);
     last = 0;
     MUST(journal_replay(path, take, &last, err, sizeof(err)) >= n && last == (double)seq);
 }
@@ -95,6 +123,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(!broken_line || broken_line == (uint64_t)good + 1);
     MUST((broken_line == 0) == (*err == 0));
     MUST(!is_torn || broken_line);
+    check_tail(good, !broken_line, last);
     check_opening(good, broken_line != 0, is_torn);
     clean_up();
     return 0;

@@ -357,6 +357,100 @@ TEST_F(JournalTest, NoRegularFileIsRefused)
     EXPECT_EQ(open("No such file"), nullptr);
 }
 
+/* Octets that this process has asked of read() and its like, ever. */
+uint64_t
+octets_read()
+{
+    std::ifstream io("/proc/self/io");
+    std::string name;
+    uint64_t n = 0;
+    io >> name >> n;
+    return name == "rchar:" ? n : 0;
+}
+
+struct Tail : Read {
+    bool is_broken = false;
+};
+
+Tail
+tail(const std::string &of, uint32_t max)
+{
+    Tail t;
+    char err[256];
+    t.n = journal_tail(of.c_str(), max, collect, &t, &t.is_broken, err, sizeof(err));
+    t.why = err;
+    return t;
+}
+
+TEST_F(JournalTest, TheTailIsTheEndOfTheWhole)
+{
+    write_file(path, "");
+    EXPECT_EQ(tail(path, 5).n, 0);
+    fill(9);
+    Read all = read(path);
+    for (uint32_t max = 0; max < 12; max++) {
+        Tail t = tail(path, max);
+        EXPECT_FALSE(t.is_broken) << t.why;
+        ASSERT_EQ(t.n, max < 9 ? max : 9);
+        EXPECT_EQ(t.seqs, std::vector<uint64_t>(all.seqs.end() - t.n, all.seqs.end()));
+    }
+    std::string whole = octets(path);
+    write_file(path, whole + "{\"seq\":10,\"ti");
+    EXPECT_EQ(tail(path, 2).seqs, (std::vector<uint64_t>{8, 9})) << "what a crash tore is left out";
+    write_file(path, whole + std::string(100, '\0') + "\n");
+    EXPECT_EQ(tail(path, 3).seqs.back(), 9U);
+    EXPECT_EQ(tail(folder + "/nowhere", 3).n, -1);
+    EXPECT_EQ(tail(folder, 3).n, -1);
+}
+
+TEST_F(JournalTest, TheTailSaysWhatIsBrokenInIt)
+{
+    fill(9);
+    std::string whole = octets(path);
+    for (int i = 5; i <= 7; i++) { // each of the last four in its turn is another than its successor was chained to
+        size_t at = whole.find("\"i\":" + std::to_string(i));
+        std::string other = whole;
+        other[at + 4] = '0';
+        write_file(path, other);
+        Tail t = tail(path, 4);
+        EXPECT_TRUE(t.is_broken);
+        EXPECT_EQ(t.seqs.empty() ? 5 : t.seqs.back(), static_cast<uint64_t>(i + 1)) << t.why;
+    }
+    write_file(path, whole + "what is this\n");
+    EXPECT_TRUE(tail(path, 2).is_broken);
+    EXPECT_EQ(tail(path, 2).n, 1);
+}
+
+/* 40 MB of records, of which nobody asked for but the last; a line without end is read no further than a tail may be. */
+TEST_F(JournalTest, TheTailCostsWhatItShows)
+{
+    if (!octets_read())
+        GTEST_SKIP() << "the kernel does not count what is read";
+    fill(3);
+    std::string line, whole = octets(path);
+    for (size_t at = 0; whole.size() < 40U << 20;) { // a chain of its own is not needed: only the end is looked at
+        line = whole.substr(at, whole.find('\n', at) + 1 - at);
+        for (int i = 0; i < 100000; i++)
+            whole.insert(whole.end(), line.begin(), line.end());
+    }
+    std::string filler = whole;
+    unlink(path.c_str());
+    fill(100);
+    write_file(path, filler + octets(path));
+    for (uint32_t max : {1U, 20U, 99U}) {
+        uint64_t before = octets_read();
+        Tail t = tail(path, max);
+        uint64_t cost = octets_read() - before;
+        EXPECT_EQ(t.n, max) << t.why;
+        EXPECT_FALSE(t.is_broken) << t.why;
+        EXPECT_LT(cost, 128U << 10) << max;
+    }
+    write_file(path, std::string(20U << 20, 'x'));
+    uint64_t before = octets_read();
+    EXPECT_EQ(tail(path, 1).n, 0);
+    EXPECT_LT(octets_read() - before, 2U * JOURNAL_TAIL_MAX);
+}
+
 TEST_F(JournalTest, FileThatSomebodyElseTouchesIsNotAppendedTo)
 {
     journal *j = open();
