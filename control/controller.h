@@ -69,7 +69,7 @@ struct controller {
     uint32_t last_worker_us; /* of the last return */
 
     char push_path[4096]; /* of the compile job that is being started, */
-    struct generations_reader push_reader; /* and who pushes */
+    struct reader push_reader; /* and who pushes */
     bool wants_prune, wants_end;
 };
 

@@ -125,9 +125,9 @@ verb_push(const struct request *q)
     } else {
         p.comment = comment ? comment : "";
         snprintf(c->push_path, sizeof(c->push_path), "%s", p.path);
-        c->push_reader = (struct generations_reader){q->who.uid, q->peer_who->gids, q->peer_who->gid_cnt};
+        c->push_reader = (struct reader){q->who.uid, q->peer_who->gids, q->peer_who->gid_cnt};
         int ret = rollout_push(&c->rollout, &p, &number, err);
-        c->push_reader = (struct generations_reader){.uid = UINT32_MAX};
+        c->push_reader = (struct reader){.uid = UINT32_MAX};
         c->push_path[0] = '\0';
         if (ret) {
             desk_refuse(q, 1, err);

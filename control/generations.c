@@ -103,26 +103,8 @@ struct copying {
     unsigned files;
     uint64_t octets;
     const char *root; /* for messages */
-    const struct generations_reader *who;
+    const struct reader *who;
 };
-
-enum { MAY_READ = 4, MAY_SEARCH = 1 };
-
-/* As the kernel would decide for them; it decides about us. */
-static bool
-may(const struct generations_reader *who, const struct stat *st, mode_t wanted)
-{
-    mode_t bits = st->st_mode;
-    if (who->uid == 0 || who->uid == geteuid())
-        return true;
-    if (st->st_uid == who->uid)
-        return (bits >> 6 & wanted) == wanted;
-    for (unsigned i = 0; i < who->gid_cnt; i++) {
-        if (st->st_gid == who->gids[i])
-            return (bits >> 3 & wanted) == wanted;
-    }
-    return (bits & wanted) == wanted;
-}
 
 static int
 refuse_reader(const struct copying *c, const char *name)
@@ -144,7 +126,7 @@ walk_to(const struct copying *c, char *real)
     for (char *name; at >= 0 && (name = strsep(&real, "/"));) {
         if (!*name)
             continue;
-        bool is_open = fstat(at, &st) == 0 && may(c->who, &st, MAY_SEARCH);
+        bool is_open = fstat(at, &st) == 0 && reader_may(c->who, at, &st, READER_SEARCH);
         int next = is_open ? openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
         close(at);
         at = next;
@@ -163,8 +145,8 @@ open_top(const struct copying *c)
     free(real);
     /* proc tells about us, whatever its modes say. */
     bool is_good = at >= 0 && fstat(at, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) &&
-                   may(c->who, &st, S_ISDIR(st.st_mode) ? MAY_READ | MAY_SEARCH : MAY_READ) && fstatfs(at, &fs) == 0 &&
-                   fs.f_type != PROC_SUPER_MAGIC;
+                   reader_may(c->who, at, &st, S_ISDIR(st.st_mode) ? READER_READ | READER_SEARCH : READER_READ) &&
+                   fstatfs(at, &fs) == 0 && fs.f_type != PROC_SUPER_MAGIC;
     snprintf(again, sizeof(again), "/proc/self/fd/%d", at);
     int fd = is_good ? open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     if (at >= 0)
@@ -226,7 +208,7 @@ copy_entry(struct copying *c, int from, int to, const char *name, unsigned depth
     int ret = 0;
     if (fstat(fd, &st)) {
         ret = fail(err, "%s: %s", name, strerror(errno));
-    } else if (!may(c->who, &st, S_ISDIR(st.st_mode) ? MAY_READ | MAY_SEARCH : MAY_READ)) {
+    } else if (!reader_may(c->who, fd, &st, S_ISDIR(st.st_mode) ? READER_READ | READER_SEARCH : READER_READ)) {
         ret = refuse_reader(c, name);
     } else if (S_ISREG(st.st_mode) && c->files < GENERATIONS_FILES_MAX) {
         ret = copy_file(c, fd, to, name);
@@ -295,7 +277,7 @@ copy_top(struct copying *c, const char *path, int to)
 
 int
 generations_snapshot(const struct generations *s, uint32_t number, const char *path,
-                     const struct generations_reader *who, char *err)
+                     const struct reader *who, char *err)
 {
     char beside[GENERATIONS_PATH_MAX], place[GENERATIONS_PATH_MAX], folder[GENERATIONS_PATH_MAX];
     generations_path(s, number, "rules.new", beside);

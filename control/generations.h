@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/reader.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -41,17 +43,10 @@ char *generations_path(const struct generations *s, uint32_t number, const char 
 /* An empty folder for it; what a number that was never journaled left there goes. */
 int generations_make(const struct generations *s, uint32_t number, char *err);
 
-/* Who asked for a copy. */
-struct generations_reader {
-    uint32_t uid; /* root and our own user may read what we may */
-    const uint32_t *gids;
-    unsigned gid_cnt;
-};
-
 /* Copies what lies at path (a file or a folder). A file of rules becomes rules/NAME. Only what `who` could read by owner,
- * group and mode, on the whole way from the root: compilers quote what they do not understand. */
+ * group, mode and ACL, on the whole way from the root: compilers quote what they do not understand. */
 int generations_snapshot(const struct generations *s, uint32_t number, const char *path,
-                         const struct generations_reader *who, char *err);
+                         const struct reader *who, char *err);
 
 /* The path to compile: rules/, or the one file in it that was pushed alone. False: there is no snapshot. */
 bool generations_source(const struct generations *s, uint32_t number, char path[GENERATIONS_PATH_MAX]);

@@ -25,7 +25,7 @@ struct work {
     const struct generations *store;
     uint32_t generation, live; /* live: whose image it is compared with; 0: none */
     const char *path;          /* compile: to be copied first; NULL: it was already */
-    struct generations_reader reader; /* for whom */
+    struct reader reader; /* for whom */
     const char *journal;       /* its file */
     const char *text;          /* gen-show, prove: an object to be completed */
     uint32_t limit;
