@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import sanitizers
 from control_rig import ALL_FORCED, CONTROL, Control
 
 SETTLED = {"LIVE", "RETIRED", "HELD", "REJECTED", "QUARANTINED"}
@@ -137,7 +138,7 @@ def main():
         points = asked
     failed, begun = 0, time.monotonic()
     for point in points:
-        wrong = one(point)
+        wrong = one(point) + sanitizers.reports()
         failed += bool(wrong)
         print(f"FAIL killed/{point}: {'; '.join(wrong)}" if wrong else f"ok killed/{point}", flush=True)
     print(f"   {len(points) - failed} of {len(points)} places, {time.monotonic() - begun:.0f} s")

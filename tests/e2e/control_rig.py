@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 
+import sanitizers
 from fake_plane import Plane
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -40,6 +41,7 @@ class Control:
             file.write(CONFIG.format(folder=self.folder, control=lines({"generations": 6, **(control or {})}),
                                      rollout=lines({**QUICK, **(rollout or {})})))
         self.plane = Plane(self.folder, self.golden) if plane else None
+        self.env = sanitizers.without_leaks() if "user" in (control or {}) or os.geteuid() else {}
         self.process, self.rules_cnt = None, 0
 
     def __enter__(self):
@@ -48,6 +50,7 @@ class Control:
 
     def __exit__(self, *_):
         self.end()
+        sanitizers.look(self.log())
         if self.plane:
             self.plane.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -55,7 +58,7 @@ class Control:
     # ---- the process
 
     def begin(self, crash=None, wait=True, **more):
-        env = {**os.environ, "WEIR_CACHE": os.path.join(self.folder, "cache"), **more}
+        env = {**os.environ, **self.env, "WEIR_CACHE": os.path.join(self.folder, "cache"), **more}
         if crash:
             env["WEIR_CRASH_POINT"] = crash
         self.said = open(os.path.join(self.folder, "log"), "ab")
@@ -70,7 +73,7 @@ class Control:
         if self.process and not self.is_dead():
             self.process.terminate()
             try:
-                self.process.wait(5)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         if self.process:

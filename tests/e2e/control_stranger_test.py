@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import sanitizers
 from control_rig import ALL_FORCED, Control
 
 PUSHER, STRANGER = 65534, 64999
@@ -86,14 +87,17 @@ def strangers_keep_no_operator_out(c):
 def main():
     if os.geteuid() != 0:
         return 77
+    failed = 0
     for test in (a_pusher_reads_no_secrets_through_diagnostics, strangers_keep_no_operator_out):
         with Control(control={"push_group": "nogroup"}) as c:
             os.chmod(c.folder, 0o755)
             for _ in range(2):
                 assert c.push(force=ALL_FORCED)["ok"]
             test(c)
-            print(f"ok {test.__name__}")
-    return 0
+        found = sanitizers.reports()
+        failed += len(found)
+        print(f"FAIL {test.__name__}: {'; '.join(found)}" if found else f"ok {test.__name__}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import sanitizers
 from control_rig import ALL_FORCED, CONTROL, Control
 from fake_plane import LEASE
 
@@ -279,6 +280,8 @@ def main():
         for test in (push_goes_live, harm, proof, questions, plane_trouble, requests, disk_full, start, long_life):
             if not asked or test.__name__ in asked:
                 test()
+                for found in sanitizers.reports():
+                    check(f"{test.__name__}/sanitizers", False, found)
     return 1 if failed else 0
 
 

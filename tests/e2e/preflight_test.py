@@ -12,6 +12,8 @@ import tempfile
 import traceback
 from pathlib import Path
 
+import sanitizers
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build")).resolve()
 WEIRCTL = BUILD / "control" / "weirctl"
@@ -28,6 +30,7 @@ class Folder:
 
     def run(self, *words, expect):
         r = subprocess.run([WEIRCTL, *words], cwd=self.path, env=self.env, capture_output=True, text=True, timeout=300)
+        sanitizers.look(r.stderr)
         assert r.returncode == expect, f"{words}: exit {r.returncode}, not {expect}: {r.stdout}{r.stderr}"
         return r.stdout
 
@@ -99,6 +102,8 @@ def main():
         with tempfile.TemporaryDirectory(prefix="weir-preflight-") as folder:
             try:
                 test(Folder(folder))
+                found = sanitizers.reports()
+                assert not found, "; ".join(found)
                 print(f"ok {test.__name__}")
             except Exception as e:
                 failed += 1

@@ -18,6 +18,8 @@ import time
 import traceback
 from pathlib import Path
 
+import sanitizers
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build")).resolve()
 WEIRCTL = BUILD / "control" / "weirctl"
@@ -60,6 +62,7 @@ class Weirctl:
 
     def run(self, *words, expect=0, stdin=""):
         r = subprocess.run([WEIRCTL, *words], cwd=self.folder, capture_output=True, text=True, timeout=120, input=stdin)
+        sanitizers.look(r.stderr)
         assert r.returncode == expect, f"{words}: exit {r.returncode}, not {expect}: {r.stdout}{r.stderr}"
         return r
 
@@ -1025,6 +1028,8 @@ def main():
         with tempfile.TemporaryDirectory(prefix="weirctl-test.") as folder:
             try:
                 test(Weirctl(folder))
+                found = sanitizers.reports()
+                assert not found, "; ".join(found)
                 print(f"ok {test.__name__}")
             except Exception as e:  # noqa: BLE001: every test is to be run
                 failures += 1
