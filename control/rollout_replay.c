@@ -69,7 +69,8 @@ replay_state(struct rollout *r, struct generation *g, const cJSON *record)
     g->crashes = number_of(record, "crashes");
     g->against = number_of(record, "against");
     g->is_proved = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "proved"));
-    g->is_resident = rollout_effective(g) >= GENERATION_STAGED &&
+    enum generation_state at = rollout_effective(g);
+    g->is_resident = ((at >= GENERATION_STAGED && at <= GENERATION_LIVE) || at == GENERATION_ROLLED_BACK) &&
                      cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "resident"));
     text_of(record, "digest", g->digest, sizeof(g->digest));
     text_of(record, "golden", g->golden, sizeof(g->golden));
@@ -142,7 +143,7 @@ rollout_replay(struct rollout *r, const cJSON *record)
         text_of(record, "by", g->by, sizeof(g->by));
         if (!state_of(record, "until", &g->until))
             g->until = GENERATION_LIVE;
-        r->candidate = number;
+        follow(r, g); /* a DRAFT, unless somebody wrote it twice */
     } else if (!strcmp(event, "preflight")) {
         g->is_proved = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "ok"));
     } else if (!strcmp(event, "acknowledged")) {
