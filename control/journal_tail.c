@@ -136,12 +136,12 @@ give(const struct window *w, const char *at, uint32_t max, journal_fn *fn, void 
     memset(end.hash, '0', JOURNAL_HASH_LEN);
     for (const char *newline; !*why && !is_enough && (newline = memchr(at, '\n', (size_t)(last - at))); at = newline + 1) {
         size_t len = (size_t)(newline - at);
-        if (is_torn(at, len, last))
-            break;
         if (is_before)
             *why = take_before(at, len, &end);
         else if (given < max && !(*why = take_one(at, len, &end, fn, owner, &is_enough)))
             given++;
+        if (*why && is_torn(at, len, last))
+            return *why = NULL, given;
         is_before = false;
     }
     return given;
