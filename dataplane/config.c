@@ -539,8 +539,13 @@ static void
 print_device(const char *text, FILE *to)
 {
     enum { PIECE = 160 };
-    for (; strlen(text) > PIECE; text += PIECE)
-        fprintf(to, "%.*s\n    ", PIECE, text);
+    while (strlen(text) > PIECE) {
+        int len = PIECE; /* not at a blank: it is not read again where a line begins or ends */
+        while (len > 1 && (strchr(" \t", text[len - 1]) || strchr(" \t", text[len])))
+            len--;
+        fprintf(to, "%.*s\n    ", len, text);
+        text += len;
+    }
     fputs(text, to);
 }
 

@@ -321,6 +321,9 @@ persist_begin(struct persist *p, uint64_t now_ms, struct persist_start *s)
     read_small(p, "last", text);
     sscanf(text, "%" SCNu32, &s->last_generation);
     each_name(p, find_last, &s->last_generation);
+    /* A link whose image is gone was used, too. */
+    s->last_generation = s->first.generation > s->last_generation ? s->first.generation : s->last_generation;
+    s->last_generation = s->second.generation > s->last_generation ? s->second.generation : s->last_generation;
     read_small(p, "running", text);
     if (sscanf(text, "boot=%36s live=%" SCNu32 " candidate=%" SCNu32, boot, &live, &candidate) != 3)
         return;
