@@ -6,6 +6,7 @@ its findings with `check`. It makes its own wire (drill_rig.Rig), so drills depe
 import time
 
 import drill_rig
+import sanitizers
 
 ALL = {}  # name -> Spec, in the order in which they are told
 
@@ -65,5 +66,7 @@ def run(spec, counts, tell):
             at = at.tb_next
         it.check("the drill comes to its end",
                  f"{type(why).__name__} {why} ({at.tb_frame.f_code.co_name}:{at.tb_lineno})", False)
+    for found in sanitizers.reports():
+        it.check("sanitizers find nothing", found, False)
     it.figures["seconds"] = round(time.monotonic() - start, 1)
     return it

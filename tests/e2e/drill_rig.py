@@ -26,6 +26,7 @@ E2E = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(E2E))
 sys.path.insert(0, E2E)
 import link  # noqa: E402  the data plane's socket
+import sanitizers  # noqa: E402
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3  # weirctl's exit codes
 
@@ -145,7 +146,16 @@ class Rig:
     def close(self):
         for traffic in self.traffics:
             traffic.kill()
+        self.look()
         self.shell.close()
+
+    def look(self):
+        """What both processes said so far."""
+        for name in ("dataplane.log", "control.log"):
+            path = os.path.join(getattr(self, "work", ""), name)
+            if os.path.exists(path):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    sanitizers.look(file.read())
 
     # ---- rules
 

@@ -14,12 +14,15 @@ import shutil
 import tempfile
 
 _seen = []
-_folder = tempfile.mkdtemp(prefix="weir-sanitizers-")
+_given = os.environ.get("WEIR_SANITIZERS")  # by what this process was before it ran itself again (tools/drill)
+_folder = os.environ["WEIR_SANITIZERS"] = _given or tempfile.mkdtemp(prefix="weir-sanitizers-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.chmod(_folder, 0o1777)  # for processes that have become another user
 
 
 def _add(name, **options):
+    if _given:
+        return
     words = [os.environ[name]] if os.environ.get(name) else []
     os.environ[name] = ":".join(words + [f"{key}={value}" for key, value in options.items()])
 
