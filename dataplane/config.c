@@ -314,8 +314,8 @@ take_pair(struct reader *r, int number, const char *name, const char *value)
     char *to = side == OUTSIDE ? p->outside : p->inside;
     if (side < 0) {
         cfgfile_complain(&r->file, "[pair.%d] has no key `%s`", number, name);
-    } else if (strchr(value, ';')) { /* a comment, wherever it would be printed */
-        cfgfile_complain(&r->file, "`%s`: no device has a `;`", name);
+    } else if (strpbrk(value, ";#")) { /* a comment, wherever a line is made to begin with it */
+        cfgfile_complain(&r->file, "`%s`: no device has a `;` or a `#`", name);
     } else if (r->file.is_continuation && r->is_seen_side[number][side] && strlen(to) + strlen(value) < CONFIG_TEXT_MAX) {
         strcat(to, value);
     } else if (r->is_seen_side[number][side]) {
