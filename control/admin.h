@@ -70,7 +70,7 @@
  *   affected        generation, since, until, refused, deferred, delivered_later, not_looked_at, domains: [{domain, refused,
  *                   deferred}...] most first, messages: [record as in dataplane/record.h, and id...], left_off
  *   trace           messages: [record, id, text (what became of it, in words)...]
- *   journal-tail    records: [journal lines as objects...]
+ *   journal-tail    records: [journal lines as objects...]; not ok (with error) when what follows them is broken
  *   journal-verify  records, broken_line, torn, hash; not ok (with error) when the chain is broken
  *   announce-list   announcements: [NOTICE...], incidents: as in status.json; announce-add, announce-end: id
  *
